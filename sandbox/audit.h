@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SANDBOX_AUDIT_H
+#define SANDBOX_AUDIT_H
+
+#include <sys/types.h>
+
+#include <stddef.h>
+
+#include "base/str.h"
+#include "sandbox/sandbox.h"
+
+/*
+ * The long look at one running component: everything its policy declares,
+ * beside what the kernel says.  Meant to run as root, outside any sandbox
+ * (`mailctl sandbox audit`); without privilege more rows are unmeasurable.
+ */
+enum audit_verdict {
+	AUDIT_EQUAL,
+	AUDIT_WEAKER,	   /* less than declared: exit status 1 */
+	AUDIT_UNMEASURABLE /* exit status 2 */
+};
+
+struct audit_row {
+	char *wall;	/* "uid", "call openat", "descriptor 7" ... */
+	char *declared;
+	char *measured;
+	enum audit_verdict verdict;
+	bool waived; /* weaker, but by the configuration's own word */
+};
+
+struct audit {
+	struct audit_row *rows;
+	size_t n;
+	size_t equal, weaker, unmeasurable, waived;
+	unsigned calls_allowed;	 /* without conditions */
+	unsigned calls_checked;	 /* with conditions on arguments */
+	unsigned calls_errno;	 /* answered with an error */
+	unsigned points;	 /* calls and arguments the filter was run with */
+	uint8_t policy_hash[POLICY_HASH];
+	bool sanitized;	 /* a build for tests: more is allowed */
+};
+
+/*
+ * Audit pid against the policy and place.  text is the installed policy file
+ * (STR_NONE: not compared).  filter is run in an evaluator for every call
+ * number of every architecture.  Returns the exit status: 0, 1 or 2; the rows
+ * are there in any case, until audit_clear().
+ */
+int sandbox_audit(pid_t pid, const struct policy *policy,
+    const struct sandbox_place *place, struct str text, struct audit *out);
+void audit_clear(struct audit *a);
+
+const char *audit_verdict_name(enum audit_verdict v);
+
+/*
+ * What a policy's filter lets through, one line a call, without any process:
+ * "openat killed", "mmap a0==0 a2&~3==0 ...".  For `mailctl sandbox show`.
+ */
+void audit_calls(const struct policy *policy, struct buf *out);
+
+#endif
