@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef BOOT_BOOT_H
+#define BOOT_BOOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "chan/chan.h"
+#include "conf/conf.h"
+#include "edge/broker.h"
+#include "loop/loop.h"
+
+/*
+ * What the main() of every component does besides its work: start from the
+ * launcher's argument vector, read the configuration it was handed, seal
+ * itself, take the broker's grants as they come, and end when told to.
+ *
+ *	int
+ *	main(int argc, char *argv[])
+ *	{
+ *		boot_start("rewrite", argc, argv);
+ *		...trusted initialisation...
+ *		boot_seal(peers, NELEM(peers), &hooks, &rw);
+ *		return boot_run();
+ *	}
+ *
+ * One component a process, so there is one of it and it has no handle.
+ */
+
+/*
+ * A peer: who may be at the other end of a channel that the broker grants.
+ * `single` (where there is one instance) holds the channel while it is up and
+ * NULL otherwise; `up` and `down` (either may be NULL) tell of every one.  A
+ * channel comes and goes with its peer's process; boot frees it after `down`.
+ */
+struct boot_peer {
+	const char *name; /* component at the other end */
+	const struct edge *edge;
+	enum side side; /* ours */
+	const struct chan_on *on; /* handlers; chan arg is boot_seal()'s arg */
+	struct chan **single;
+	void (*up)(struct chan *ch, unsigned instance, uint32_t pid,
+	    void *arg);
+	void (*down)(struct chan *ch, unsigned instance, void *arg);
+	bool optional; /* ready without it */
+};
+
+struct boot_hooks {
+	/* A grant that is no channel; the hook owns fd. */
+	void (*grant)(const struct broker_grant *g, int fd, void *arg);
+	/* boot_conf() is new; the old snapshot is freed after the call. */
+	void (*config)(void *arg);
+	/* Orderly stop: finish, then boot_exit(0).  NULL: exit at once. */
+	void (*stop)(int64_t grace_ms, void *arg);
+	/* All peers that are not optional have been seen. */
+	void (*ready)(void *arg);
+	/* Make helper threads; called by sandbox_enter() before the filter. */
+	int (*threads)(void *arg);
+	/* An instance's channel to logd is not wanted: logd itself. */
+	bool no_log;
+	/* Ready only when the component calls boot_ready(). */
+	bool own_ready;
+};
+
+/*
+ * Start: no SIGPIPE, time zone read, standard descriptors in place, place and
+ * instance from argv, configuration opened, loop made, broker channel there.
+ */
+void boot_start(const char *name, int argc, char *argv[]);
+
+/*
+ * Enter the sandbox, say so to the broker, and serve its grants from then on.
+ * Ends the process when a wall cannot be built.  Nothing that parses bytes
+ * from outside runs before this.  peers, hooks and arg stay the caller's and
+ * are used until the end.
+ */
+void boot_seal(const struct boot_peer *peers, size_t npeers,
+    const struct boot_hooks *hooks, void *arg);
+
+/* Run until boot_exit(); returns the status for main(). */
+int boot_run(void);
+void boot_exit(int status);
+
+/* With own_ready: there is all that is needed to work. */
+void boot_ready(void);
+
+struct loop *boot_loop(void);
+const struct conf *boot_conf(void);
+struct chan *boot_broker(void);
+unsigned boot_instance(void);
+
+/* The instance at the other end of a channel that boot made. */
+unsigned boot_peer_instance(const struct chan *ch);
+
+/*
+ * Take over a channel that came as the answer to a request (a mailbox) as if
+ * it had been granted: `peer` names handlers and callbacks.
+ */
+struct chan *boot_adopt(const struct boot_peer *peer, int fd,
+    unsigned instance);
+
+#endif

@@ -1,0 +1,1 @@
+COMMON_SRCS += chan/chan.c chan/rec.c loop/loop.c

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef EDGE_BROKER_H
+#define EDGE_BROKER_H
+
+#include "chan/rec.h"
+
+/*
+ * A component (A) and the broker (B), on slot FD_BROKER of every component.
+ *
+ * Until it has said BROKER_SEALED and the launcher has read the kernel's own
+ * evidence, a component may send BROKER_LOG and nothing else, and is granted
+ * nothing.  Then come the grants its policy lists; it answers BROKER_READY
+ * when it has what it needs to work.
+ *
+ * Requests carry fixed-size, typed fields; each verb has a rate, a burst and
+ * an open count in the policy of the component, charged before anything else.
+ * The answer to a request that was refused is BROKER_REFUSED.
+ */
+
+/* What the component says while nobody else listens to it. */
+#define broker_log_FIELDS(F) \
+	F(U8, level) \
+	F(STR, text, 1024)
+
+#define broker_sealed_FIELDS(F)
+#define broker_ready_FIELDS(F)
+
+/*
+ * A descriptor, unasked.  kind: see enum grant_kind; name: of the peer
+ * component, of the service (GRANT_LISTENER, GRANT_CONFIG) or of the thing;
+ * instance: which of several peers or services; pid: of the peer, outside its
+ * namespace, for log lines.
+ */
+#define broker_grant_FIELDS(F) \
+	F(U8, kind) \
+	F(U32, instance) \
+	F(U32, pid) \
+	F(STR, edge, 32) \
+	F(STR, name, 128)
+
+enum grant_kind {
+	GRANT_CHANNEL = 1, /* we are side A of edge `edge` to peer `name` */
+	GRANT_CHANNEL_B, /* we are side B */
+	GRANT_LISTENER, /* a listening socket of service `name` */
+	GRANT_CONFIG, /* sealed configuration of service `name` */
+	GRANT_DIR, /* a directory */
+	GRANT_FILE, /* a file: log, table, ... */
+};
+
+/* The configuration has changed: the new one of this component. */
+#define broker_config_FIELDS(F) \
+	F(U32, generation)
+
+/* Finish what you are doing and exit; after grace_ms you will be killed. */
+#define broker_stop_FIELDS(F) \
+	F(U32, grace_ms)
+
+/* An instance of a peer is gone for good (fewer workers after a reload). */
+#define broker_retire_FIELDS(F)
+
+#define broker_refused_FIELDS(F) \
+	F(U32, error) \
+	F(STR, why, 256)
+
+/*
+ * smtp: a connection to an address that the dns component vouched for.  The
+ * ticket is its word (edge/ticket.h).  bind is our own address, or family 0.
+ */
+#define broker_connect_FIELDS(F) \
+	F(ADDR, to) \
+	F(ADDR, bind) \
+	F(U32, expires) \
+	F(U8, flags) \
+	F(U64, ticket)
+/* The connection is established (or on its way: writable says so). */
+#define broker_connected_FIELDS(F) \
+	F(ADDR, local)
+
+/* dns: a socket to the configured resolver with this index. */
+#define broker_resolver_FIELDS(F) \
+	F(U16, index) \
+	F(U8, tcp)
+#define broker_socket_FIELDS(F)
+
+/* lookup: the file behind a table named in the configuration. */
+#define broker_table_FIELDS(F) \
+	F(STR, table, 512)
+#define broker_file_FIELDS(F)
+
+/*
+ * local, virtual: a mailbox process for a user.  For local the name is a login
+ * name and the launcher asks the system's databases; for virtual uid and gid
+ * come from the configured maps and the base directory from configuration.
+ * The answer is a channel of edge `mailbox`.
+ */
+#define broker_mailbox_FIELDS(F) \
+	F(STR, user, 64) \
+	F(U32, uid) \
+	F(U32, gid)
+#define broker_mailbox_open_FIELDS(F) \
+	F(U32, uid) \
+	F(STR, home, 1024)
+
+/* logd: the log file anew, after it was rotated. */
+#define broker_reopen_FIELDS(F)
+
+/* control: what mailctl asked for.  what: enum admin_what; the answer's text
+ * is JSON, in pieces of BROKER_TEXT when it is long. */
+#define broker_admin_FIELDS(F) \
+	F(U8, what) \
+	F(U32, uid) \
+	F(STR, arg, 256)
+#define broker_text_FIELDS(F) \
+	F(STR, text, 32768)
+#define broker_done_FIELDS(F) \
+	F(U32, error) \
+	F(STR, text, 1024)
+
+enum admin_what {
+	ADMIN_STATUS = 1,
+	ADMIN_STOP,
+	ADMIN_RELOAD,
+	ADMIN_GRANTS, /* the record of grants, for audit and graph */
+	ADMIN_KICK, /* wake a service: its name is the argument */
+};
+
+#define EDGE_BROKER(R) \
+	R(BROKER_LOG, broker_log, REC_TELL, SIDE_A, 0) \
+	R(BROKER_SEALED, broker_sealed, REC_TELL, SIDE_A, 0) \
+	R(BROKER_READY, broker_ready, REC_TELL, SIDE_A, 0) \
+	R(BROKER_GRANT, broker_grant, REC_TELL, SIDE_B, 1) \
+	R(BROKER_CONFIG, broker_config, REC_TELL, SIDE_B, 1) \
+	R(BROKER_STOP, broker_stop, REC_TELL, SIDE_B, 0) \
+	R(BROKER_RETIRE, broker_retire, REC_TELL, SIDE_B, 0) \
+	R(BROKER_REFUSED, broker_refused, REC_ANSWER, SIDE_B, 0) \
+	R(BROKER_CONNECT, broker_connect, REC_ASK, SIDE_A, 0) \
+	R(BROKER_CONNECTED, broker_connected, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_RESOLVER, broker_resolver, REC_ASK, SIDE_A, 0) \
+	R(BROKER_SOCKET, broker_socket, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_TABLE, broker_table, REC_ASK, SIDE_A, 0) \
+	R(BROKER_FILE, broker_file, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_MAILBOX, broker_mailbox, REC_ASK, SIDE_A, 0) \
+	R(BROKER_MAILBOX_OPEN, broker_mailbox_open, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_REOPEN, broker_reopen, REC_ASK, SIDE_A, 0) \
+	R(BROKER_ADMIN, broker_admin, REC_ASK, SIDE_A, 0) \
+	R(BROKER_TEXT, broker_text, REC_TELL, SIDE_B, 0) \
+	R(BROKER_DONE, broker_done, REC_ANSWER, SIDE_B, 0)
+
+EDGE_DECLARE(broker, EDGE_BROKER);
+
+#endif

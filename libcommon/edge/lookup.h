@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef EDGE_LOOKUP_H
+#define EDGE_LOOKUP_H
+
+#include "chan/rec.h"
+
+/*
+ * Any asker (A) to lookup (B): a key in the tables that a parameter names.
+ *
+ * The asker names the parameter, not the tables: lookup reads the list from
+ * its own configuration, and answers only for parameters that this asker's
+ * work needs, so that a captured smtpd cannot browse the password maps.  An
+ * item of a list parameter (mynetworks, a restriction) is named by its text.
+ */
+#define LOOKUP_KEY_MAX 2048
+#define LOOKUP_VALUE_MAX 49152
+
+/* how: enum lookup_how.  param: the parameter's name.  table: empty for all
+ * tables of the parameter in order, or the one item to look into. */
+#define lookup_find_FIELDS(F) \
+	F(U8, how) \
+	F(STR, param, 64) \
+	F(STR, table, 512) \
+	F(STR, key, LOOKUP_KEY_MAX)
+
+enum lookup_how {
+	LOOKUP_PLAIN = 0, /* the key as it is, folded */
+	LOOKUP_ADDRESS, /* user+ext@dom, user@dom, user+ext, user, @dom */
+	LOOKUP_DOMAIN, /* the domain and its parents */
+	LOOKUP_TRANSPORT, /* the order of transport(5) */
+	LOOKUP_NETWORK, /* an address and its prefixes */
+};
+
+#define lookup_answer_FIELDS(F) \
+	F(U8, status) \
+	F(STR, key, LOOKUP_KEY_MAX) \
+	F(STR, value, LOOKUP_VALUE_MAX)
+
+enum lookup_status {
+	LOOKUP_FOUND = 0,
+	LOOKUP_NOT_FOUND,
+	LOOKUP_LATER, /* a table cannot be read; value says why */
+	LOOKUP_REFUSED, /* not a parameter of yours */
+};
+
+/* A user of the system's password database, by name. */
+#define lookup_user_FIELDS(F) \
+	F(STR, name, 256)
+#define lookup_passwd_FIELDS(F) \
+	F(U8, status) \
+	F(U32, uid) \
+	F(U32, gid) \
+	F(STR, name, 256) \
+	F(STR, home, 1024) \
+	F(STR, shell, 256) \
+	F(STR, gecos, 512)
+
+#define EDGE_LOOKUP(R) \
+	R(LOOKUP_FIND, lookup_find, REC_ASK, SIDE_A, 0) \
+	R(LOOKUP_ANSWER, lookup_answer, REC_ANSWER, SIDE_B, 0) \
+	R(LOOKUP_USER, lookup_user, REC_ASK, SIDE_A, 0) \
+	R(LOOKUP_PASSWD, lookup_passwd, REC_ANSWER, SIDE_B, 0)
+
+EDGE_DECLARE(lookup, EDGE_LOOKUP);
+
+#endif

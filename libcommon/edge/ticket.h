@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef EDGE_TICKET_H
+#define EDGE_TICKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/siphash.h"
+#include "chan/rec.h"
+
+/*
+ * Tickets: one component's word, carried by another that cannot forge it.
+ *
+ * rewrite signs a next hop that comes from the configuration; dns, which
+ * shares that key, then allows it to lead into private networks.  dns signs an
+ * address and port; the broker, which shares that key, connects there.  So
+ * smtp, which carries both, can ask for no address of its own choice.
+ *
+ * Keys are made by the broker at each start and reach their two holders as
+ * grants (GRANT_FILE, names TICKET_ROUTE and TICKET_ADDRESS, 16 bytes).
+ * Tickets end after some minutes: what waits longer is resolved again.
+ */
+#define TICKET_ROUTE "route-key"
+#define TICKET_ADDRESS "address-key"
+#define TICKET_SECONDS 900
+
+struct ticket_key {
+	uint8_t key[SIPHASH_KEY];
+	bool have;
+};
+
+/* Read the key from its grant; fd stays the caller's.  -1 when it is short. */
+int ticket_key_read(struct ticket_key *k, int fd);
+
+/* A moment TICKET_SECONDS from now, as tickets carry it. */
+uint32_t ticket_expiry(void);
+
+/* Never 0. */
+uint64_t ticket_route(const struct ticket_key *k, struct str nexthop,
+    uint32_t expires);
+uint64_t ticket_address(const struct ticket_key *k, const struct netaddr *to,
+    uint32_t expires);
+
+/* Genuine and not over? */
+bool ticket_route_ok(const struct ticket_key *k, struct str nexthop,
+    uint32_t expires, uint64_t ticket);
+bool ticket_address_ok(const struct ticket_key *k, const struct netaddr *to,
+    uint32_t expires, uint64_t ticket);
+
+#endif

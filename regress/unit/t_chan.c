@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Records and channels: what a good peer sends arrives, and what a bad one
+ * sends closes the channel.
+ */
+#include <sys/socket.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "chan/chan.h"
+#include "edge/edges.h"
+#include "edge/ticket.h"
+
+struct pair {
+	struct loop *loop;
+	struct chan *a, *b;
+	const char *why;
+	int gone;
+	int got;
+	int answers;
+	int failures;
+	uint64_t last_ask;
+	char text[128];
+	int fd;
+	bool silent;
+};
+
+static void
+on_gone(struct chan *ch, const char *why, void *arg)
+{
+	struct pair *p = arg;
+
+	p->gone++;
+	p->why = why;
+	if (ch == p->a)
+		chan_free(&p->a);
+	else
+		chan_free(&p->b);
+	loop_stop(p->loop, 0);
+}
+
+static void
+on_ask(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct resolve_ask *q = rec;
+	struct resolve_answer a = { .class = 3, .addr = q->addr,
+		.nexthop = STR("nh"), .ticket = 99 };
+	struct pair *p = arg;
+
+	(void)fds;
+	p->got++;
+	p->last_ask = id;
+	if (!p->silent)
+		chan_answer(ch, RESOLVE_ANSWER, id, &a, NULL);
+}
+
+static void
+on_slot(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	struct pair *p = arg;
+
+	(void)ch;
+	(void)rec;
+	p->got++;
+	if (id == 7) {
+		p->fd = fds[0];
+		fds[0] = -1;
+	}
+	if (p->got == 2)
+		loop_stop(p->loop, 0);
+}
+
+static const struct chan_on resolver[] = { { RESOLVE_ASK, on_ask }, { 0 } };
+static const struct chan_on submitter[] = { { SPOOL_SLOT, on_slot }, { 0 } };
+static const struct chan_on nothing[] = { { 0 } };
+
+static void
+on_answer(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct resolve_answer *a = rec;
+	struct pair *p = arg;
+
+	(void)fds;
+	if (type == 0) {
+		p->failures++;
+		return;
+	}
+	assert_int_equal(type, RESOLVE_ANSWER);
+	assert_int_equal(a->class, 3);
+	assert_true(a->ticket == 99);
+	str_copy(a->addr, p->text, sizeof(p->text));
+	if (++p->answers == 100)
+		loop_stop(p->loop, 0);
+}
+
+static void
+start(struct pair *p, const struct edge *e, const struct chan_on *a,
+    const struct chan_on *b, int *raw)
+{
+	int sv[2];
+
+	memset(p, 0, sizeof(*p));
+	p->fd = -1;
+	p->loop = loop_new();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+	    sv), 0);
+	if (raw == NULL)
+		p->a = chan_new(p->loop, sv[0], e, SIDE_A, a, on_gone, p);
+	else
+		*raw = sv[0];
+	p->b = chan_new(p->loop, sv[1], e, SIDE_B, b, on_gone, p);
+}
+
+static void
+end(struct pair *p)
+{
+	chan_free(&p->a);
+	chan_free(&p->b);
+	loop_free(&p->loop);
+}
+
+static void
+test_ask(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	start(&p, &edge_resolve, nothing, resolver, NULL);
+	for (int i = 0; i < 100; i++) {
+		char addr[32];
+		struct resolve_ask q = { .flags = 1 };
+
+		snprintf(addr, sizeof(addr), "u%d@example", i);
+		q.addr = str_of(addr);
+		chan_ask(p.a, RESOLVE_ASK, &q, NULL, on_answer, &p);
+	}
+	loop_run(p.loop);
+	assert_int_equal(p.got, 100);
+	assert_int_equal(p.answers, 100);
+	assert_string_equal(p.text, "u99@example");
+	assert_int_equal(chan_waiting(p.a), 0);
+	end(&p);
+}
+
+static void
+test_descriptors(void **state)
+{
+	struct pair p;
+	int fd = memfd_from("x", "hello", 5), fd2 = memfd_from("y", "z", 1);
+	struct spool_slot s = { .qid = STR("ABC") };
+	char buf[8];
+
+	(void)state;
+	start(&p, &edge_spool, submitter, nothing, NULL);
+	chan_tell(p.b, SPOOL_SLOT, 7, &s, &fd);
+	chan_tell(p.b, SPOOL_SLOT, 8, &s, &fd2);
+	assert_int_equal(fd, -1);
+	loop_run(p.loop);
+	assert_int_equal(p.got, 2);
+	assert_int_equal(pread(p.fd, buf, 8, 0), 5);
+	fd_close(&p.fd);
+	end(&p);
+}
+
+/* The peer dies with questions open: each fails once, then gone() is called. */
+static void
+test_peer_gone(void **state)
+{
+	struct pair p;
+	struct resolve_ask q = { .addr = STR("a") };
+	uint64_t h;
+
+	(void)state;
+	start(&p, &edge_resolve, nothing, resolver, NULL);
+	p.silent = true;
+	chan_ask(p.a, RESOLVE_ASK, &q, NULL, on_answer, &p);
+	h = chan_ask(p.a, RESOLVE_ASK, &q, NULL, on_answer, &p);
+	chan_forget(p.a, h);
+	chan_free(&p.b);
+	loop_run(p.loop);
+	assert_int_equal(p.failures, 1);
+	assert_int_equal(p.gone, 1);
+	assert_null(p.why);
+	end(&p);
+}
+
+/* What a captured peer may try on the wire. */
+static void
+test_hostile(void **state)
+{
+	struct buf good, b;
+	struct resolve_ask q = { .addr = STR("user@example") };
+	struct resolve_answer a = { .addr = STR("x") };
+
+	(void)state;
+	buf_init(&good, 4096);
+	assert_int_equal(rec_encode(&good, edge_type(&edge_resolve,
+	    RESOLVE_ASK), 1, &q), 0);
+	buf_init(&b, 65536);
+	for (int attempt = 0; attempt < 8; attempt++) {
+		struct pair p;
+		int raw, extra = -1;
+		struct str g = buf_get(&good), s;
+
+		buf_reset(&b);
+		buf_str(&b, g);
+		s = buf_get(&b);
+		start(&p, &edge_resolve, NULL, resolver, &raw);
+		switch (attempt) {
+		case 0: /* truncated */
+			buf_trim(&b, 1);
+			break;
+		case 1: /* trailing byte */
+			buf_putc(&b, 0);
+			break;
+		case 2: /* unknown type */
+			b.base[4] = 77;
+			break;
+		case 3: /* length of a string beyond the record */
+			b.base[REC_HEADER + 1] = 50;
+			break;
+		case 4: /* announces a descriptor */
+			b.base[6] = 1;
+			break;
+		case 5: /* an answer nobody waits for, from the wrong side */
+			buf_reset(&b);
+			assert_int_equal(rec_encode(&b, edge_type(
+			    &edge_resolve, RESOLVE_ANSWER), 1, &a), 0);
+			break;
+		case 6: /* a descriptor that was not announced */
+			extra = dup(1);
+			break;
+		case 7: /* over a field's maximum */
+			b.base[REC_HEADER + 1] = (char)0xff;
+			b.base[REC_HEADER + 2] = (char)0xff;
+			break;
+		}
+		s = buf_get(&b);
+		if (extra == -1) {
+			assert_int_equal(write(raw, s.p, s.n), s.n);
+		} else {
+			union {
+				struct cmsghdr h;
+				char space[CMSG_SPACE(sizeof(int))];
+			} c = { 0 };
+			struct iovec iov = { b.base, s.n };
+			struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+				.msg_control = &c, .msg_controllen = sizeof(c) };
+
+			c.h.cmsg_level = SOL_SOCKET;
+			c.h.cmsg_type = SCM_RIGHTS;
+			c.h.cmsg_len = CMSG_LEN(sizeof(int));
+			memcpy(CMSG_DATA(&c.h), &extra, sizeof(int));
+			assert_int_equal(sendmsg(raw, &mh, 0), s.n);
+			close(extra);
+		}
+		loop_run(p.loop);
+		assert_int_equal(p.gone, 1);
+		assert_non_null(p.why);
+		close(raw);
+		end(&p);
+	}
+	buf_clear(&b);
+	buf_clear(&good);
+}
+
+/* Every type of every edge: what was encoded decodes to the same bytes. */
+static void
+test_all_types(void **state)
+{
+	const struct edge *e;
+	size_t types = 0;
+
+	(void)state;
+	for (size_t i = 0; (e = edge_at(i)) != NULL; i++) {
+		assert_ptr_equal(edge_find(str_of(e->name)), e);
+		for (unsigned t = 1; t <= e->ntypes; t++, types++) {
+			_Alignas(16) char rec[REC_STRUCT_MAX] = { 0 };
+			_Alignas(16) char again[REC_STRUCT_MAX];
+			struct rec_head h;
+			struct str p, body;
+			struct buf b;
+
+			buf_init(&b, REC_MAX);
+			assert_int_equal(rec_encode(&b, edge_type(e, t), 5,
+			    rec), 0);
+			assert_int_equal(b.len, rec_size(edge_type(e, t),
+			    rec));
+			p = buf_get(&b);
+			assert_int_equal(rec_next(e, &p, &h, &body), 0);
+			assert_int_equal(rec_decode(h.type, body, again), 0);
+			assert_true(h.id == 5);
+			buf_clear(&b);
+		}
+	}
+	assert_true(types > 40);
+	for (size_t i = 0; edge_link_at(i) != NULL; i++)
+		assert_non_null(edge_find(str_of(edge_link_at(i)->edge)));
+}
+
+static void
+test_ticket(void **state)
+{
+	struct ticket_key k = { { 1, 2, 3 }, true }, other = { { 9 }, true };
+	struct netaddr to = { .family = 4, .ip = { 192, 0, 2, 1 }, .port = 25 };
+	uint32_t exp = ticket_expiry();
+	uint64_t t = ticket_address(&k, &to, exp);
+
+	(void)state;
+	assert_true(ticket_address_ok(&k, &to, exp, t));
+	assert_false(ticket_address_ok(&other, &to, exp, t));
+	assert_false(ticket_address_ok(&k, &to, exp + 1, t));
+	assert_false(ticket_address_ok(&k, &to, exp - 2000, t));
+	to.port = 80;
+	assert_false(ticket_address_ok(&k, &to, exp, t));
+	t = ticket_route(&k, STR("[10.0.0.5]"), exp);
+	assert_true(ticket_route_ok(&k, STR("[10.0.0.5]"), exp, t));
+	assert_false(ticket_route_ok(&k, STR("[10.0.0.6]"), exp, t));
+	assert_false(ticket_route_ok(&k, STR("[10.0.0.5]"), exp, 0));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ask),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_peer_gone),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_all_types),
+		cmocka_unit_test(test_ticket),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
