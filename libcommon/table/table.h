@@ -57,9 +57,7 @@ struct table_env {
 	unsigned flags;
 };
 
-#define TABLE_NOFOLD 0x01	/* do not lower-case keys */
-#define TABLE_FILE_VALUES 0x02	/* values are lists of files (postmap -F) */
-#define TABLE_ALIAS_SOURCE 0x04 /* texthash reads aliases(5) format */
+#define TABLE_NOFOLD 0x01 /* do not lower-case keys */
 
 /*
  * Open "type:name".  Never NULL: what cannot be opened becomes a table that

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * regexp: POSIX regular expressions, by the C library.
+ */
+#include <regex.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "table/delimited.h"
+#include "table/rules.h"
+
+bool
+delimited_cut(struct str *text, struct str *pattern, struct str *flags,
+    struct buf *err)
+{
+	size_t i, j;
+	char d;
+
+	d = text->n > 0 ? text->p[0] : ' ';
+	if (!ascii_isgraph(d) || ascii_isalnum(d) || d == '\\' || d == '!') {
+		buf_puts(err, "want /pattern/flags result");
+		return false;
+	}
+	for (i = 1; i < text->n && text->p[i] != d; i++) {
+		if (text->p[i] == '\\')
+			i++;
+	}
+	if (i >= text->n) {
+		buf_puts(err, "a pattern without its closing delimiter");
+		return false;
+	}
+	for (j = i + 1; j < text->n && !ascii_isspace(text->p[j]);)
+		j++;
+	*pattern = str_sub(*text, 1, i);
+	*flags = str_sub(*text, i + 1, j);
+	*text = str_sub(*text, j, text->n);
+	return true;
+}
+
+/* The flags toggle. */
+static int
+regexp_flags(struct str flags, struct buf *err)
+{
+	int bits = REG_EXTENDED | REG_ICASE;
+
+	for (size_t i = 0; i < flags.n; i++) {
+		switch (flags.p[i]) {
+		case 'i':
+			bits ^= REG_ICASE;
+			break;
+		case 'm':
+			bits ^= REG_NEWLINE;
+			break;
+		case 'x':
+			bits ^= REG_EXTENDED;
+			break;
+		default:
+			buf_printf(err, "an unknown flag \"%c\"", flags.p[i]);
+			return -1;
+		}
+	}
+	return bits;
+}
+
+static void *
+regexp_compile(struct str *text, size_t *groups, struct buf *err)
+{
+	struct str pattern, flags;
+	regex_t *re;
+	char *p, why[256];
+	int bits, error;
+
+	if (!delimited_cut(text, &pattern, &flags, err) ||
+	    (bits = regexp_flags(flags, err)) == -1)
+		return NULL;
+	p = str_dup(pattern);
+	re = xmalloc(sizeof(*re));
+	error = regcomp(re, p, bits);
+	free(p);
+	if (error != 0) {
+		regerror(error, re, why, sizeof(why));
+		buf_puts(err, why);
+		free(re);
+		return NULL;
+	}
+	*groups = re->re_nsub;
+	return re;
+}
+
+static int
+regexp_match(const struct rules_table *rt, const struct rule *r, struct str key,
+    struct rule_match *m, struct buf *err)
+{
+	regmatch_t at[RULES_GROUPS_MAX];
+	const regex_t *re = r->pattern;
+	char why[256], *copy = NULL;
+	const char *p = key.p;
+	int error, flags = 0;
+
+	(void)rt;
+#ifdef REG_STARTEND
+	flags = REG_STARTEND;
+	at[0].rm_so = 0;
+	at[0].rm_eo = (regoff_t)key.n;
+	if (p == NULL)
+		p = "";
+#else
+	p = copy = str_dup(key);
+#endif
+	error = regexec(re, p, r->expands ? NELEM(at) : 0, at, flags);
+	free(copy);
+	if (error == REG_NOMATCH)
+		return 0;
+	if (error != 0) {
+		regerror(error, re, why, sizeof(why));
+		buf_puts(err, why);
+		return -1;
+	}
+	for (m->n = 0; r->expands && m->n < NELEM(at); m->n++) {
+		struct str *g = &m->group[m->n];
+
+		*g = STR_NONE;
+		if (at[m->n].rm_so >= 0)
+			*g = str_sub(key, (size_t)at[m->n].rm_so,
+			    (size_t)at[m->n].rm_eo);
+	}
+	return 1;
+}
+
+static void
+regexp_free(void *pattern)
+{
+	regfree(pattern);
+	free(pattern);
+}
+
+struct table *
+table_regexp_open(struct table_ctx *ctx)
+{
+	static const struct rules_kind kind = { .compile = regexp_compile,
+		.match = regexp_match,
+		.free = regexp_free };
+
+	return rules_open(ctx, &kind);
+}
