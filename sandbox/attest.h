@@ -14,8 +14,6 @@
  * The kernel's word on a process.  The broker grants nothing to a component
  * until its launcher has read this and found it equal to the policy.
  */
-#define EVIDENCE_GROUPS 64
-
 struct evidence {
 	uid_t uid[4]; /* real, effective, saved, file system */
 	gid_t gid[4];
@@ -24,7 +22,7 @@ struct evidence {
 	int no_new_privs;
 	int seccomp;	     /* 2: filter */
 	int seccomp_filters; /* -1 when the kernel does not say */
-	int threads;
+	int threads; /* all of them behind the same walls */
 	int filter_equal;    /* 1, 0, or -1: this process may not fetch it */
 	int root_empty;	     /* 1, 0, or -1 */
 	uint32_t own_ns;     /* WALL_*: namespaces that are not the caller's */

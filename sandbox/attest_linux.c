@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the kernel says of a process.
+ */
+#include "sandbox/attest.h"
+
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+
+#include <linux/filter.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "sandbox/linux.h"
+
+#ifndef PTRACE_SECCOMP_GET_FILTER
+#define PTRACE_SECCOMP_GET_FILTER 0x420c
+#endif
+
+#define STATUS_MAX 8192
+
+/* Four numbers of the Uid and Gid lines. */
+static void
+read_ids(const char *s, unsigned ids[4])
+{
+	char *end;
+
+	for (int i = 0; i < 4; i++) {
+		ids[i] = (unsigned)strtoul(s, &end, 10);
+		s = end;
+	}
+}
+
+static void
+status_line(struct evidence *ev, struct str key, const char *val)
+{
+	static const struct {
+		const char *key;
+		size_t off;
+	} sets[] = { { "CapInh", offsetof(struct evidence, cap_inh) },
+		{ "CapPrm", offsetof(struct evidence, cap_prm) },
+		{ "CapEff", offsetof(struct evidence, cap_eff) },
+		{ "CapBnd", offsetof(struct evidence, cap_bnd) },
+		{ "CapAmb", offsetof(struct evidence, cap_amb) } };
+	static const struct {
+		const char *key;
+		size_t off;
+	} numbers[] = { { "NoNewPrivs", offsetof(struct evidence,
+				      no_new_privs) },
+		{ "Seccomp", offsetof(struct evidence, seccomp) },
+		{ "Seccomp_filters", offsetof(struct evidence,
+				       seccomp_filters) },
+		{ "Threads", offsetof(struct evidence, threads) } };
+	struct str rest, w;
+
+	for (size_t i = 0; i < NELEM(sets); i++) {
+		if (str_eq(key, str_of(sets[i].key)))
+			*(uint64_t *)(void *)((char *)ev + sets[i].off) =
+			    strtoull(val, NULL, 16);
+	}
+	for (size_t i = 0; i < NELEM(numbers); i++) {
+		if (str_eq(key, str_of(numbers[i].key)))
+			*(int *)(void *)((char *)ev + numbers[i].off) =
+			    atoi(val);
+	}
+	if (str_eq(key, STR("Uid"))) {
+		read_ids(val, ev->uid);
+	} else if (str_eq(key, STR("Gid"))) {
+		read_ids(val, ev->gid);
+	} else if (str_eq(key, STR("Groups"))) {
+		rest = str_of(val);
+		for (ev->ngroups = 0; str_token(&rest, " ", &w);)
+			ev->ngroups++;
+	}
+}
+
+/* /proc/.../status; fields it does not have stay as they are. */
+static int
+status_read(const char *path, struct evidence *ev)
+{
+	char *text, *line, *next, *colon;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char buf[STATUS_MAX];
+	size_t n = 0;
+	ssize_t got;
+
+	if (fd == -1)
+		return -1;
+	while (n < sizeof(buf) - 1 &&
+	    (got = read(fd, buf + n, sizeof(buf) - 1 - n)) > 0)
+		n += (size_t)got;
+	fd_close(&fd);
+	buf[n] = '\0';
+	text = buf;
+	for (line = text; *line != '\0'; line = next) {
+		next = strchr(line, '\n');
+		if (next == NULL)
+			break;
+		*next++ = '\0';
+		colon = strchr(line, ':');
+		if (colon != NULL)
+			status_line(ev, str_make(line, (size_t)(colon - line)),
+			    colon + 1);
+	}
+	return 0;
+}
+
+static void
+namespaces_read(pid_t pid, const struct cradle *cradle, struct evidence *ev)
+{
+	static const struct {
+		const char *name;
+		uint32_t wall;
+	} kinds[] = { { "net", WALL_NET }, { "pid", WALL_PID },
+		{ "mnt", WALL_MOUNT }, { "ipc", WALL_IPC },
+		{ "uts", WALL_UTS }, { "cgroup", WALL_CGROUP } };
+	struct stat his, mine, empty;
+	char path[64];
+
+	for (size_t i = 0; i < NELEM(kinds); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid,
+		    kinds[i].name);
+		if (stat(path, &his) == -1) {
+			ev->unproven |= kinds[i].wall;
+			continue;
+		}
+		snprintf(path, sizeof(path), "/proc/self/ns/%s",
+		    kinds[i].name);
+		if (stat(path, &mine) == -1)
+			ev->unproven |= kinds[i].wall;
+		else if (his.st_ino != mine.st_ino)
+			ev->own_ns |= kinds[i].wall;
+		if (kinds[i].wall == WALL_NET && cradle != NULL &&
+		    cradle->net_fd != -1 && fstat(cradle->net_fd, &empty) == 0)
+			ev->net_shared = his.st_ino == empty.st_ino;
+	}
+}
+
+/* 1 when its root directory is empty and read-only, 0 if not, -1 unknown. */
+static int
+root_read(pid_t pid)
+{
+	char path[64];
+	struct statvfs vfs;
+	struct dirent *de;
+	DIR *d;
+	int empty = 1;
+
+	snprintf(path, sizeof(path), "/proc/%d/root/.", (int)pid);
+	d = opendir(path);
+	if (d == NULL)
+		return -1;
+	if (fstatvfs(dirfd(d), &vfs) == -1 || (vfs.f_flag & ST_RDONLY) == 0)
+		empty = 0;
+	while (empty == 1 && (de = readdir(d)) != NULL) {
+		if (strcmp(de->d_name, ".") != 0 &&
+		    strcmp(de->d_name, "..") != 0)
+			empty = 0;
+	}
+	closedir(d);
+	return empty;
+}
+
+/* Stop it for as long as it takes to copy the program. */
+static int
+filter_copy(pid_t pid, unsigned i, struct sock_filter **out, size_t *n)
+{
+	long len;
+
+	len = ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *)(uintptr_t)i,
+	    NULL);
+	if (len <= 0)
+		return -1;
+	*out = xcalloc((size_t)len, sizeof(**out));
+	if (ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *)(uintptr_t)i,
+	    *out) != len) {
+		free(*out);
+		*out = NULL;
+		return -1;
+	}
+	*n = (size_t)len;
+	return 0;
+}
+
+int
+sandbox_fetch_filter(pid_t pid, unsigned i, struct sock_filter **out,
+    size_t *out_len)
+{
+	int status, rc = -1, saved;
+
+	*out = NULL;
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == -1)
+		return -1;
+	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0 &&
+	    waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status))
+		rc = filter_copy(pid, i, out, out_len);
+	saved = errno;
+	ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	errno = saved;
+	return rc;
+}
+
+/* Is the filter of the process, byte for byte, the one in the memory file? */
+static int
+filter_compare(pid_t pid, int filter_fd)
+{
+	struct sock_filter *theirs = NULL, *ours = NULL;
+	size_t theirs_n, ours_n;
+	int equal = -1;
+
+	if (filter_fd == -1 || filter_read(filter_fd, &ours, &ours_n) == -1)
+		return -1;
+	if (sandbox_fetch_filter(pid, 0, &theirs, &theirs_n) == 0)
+		equal = theirs_n == ours_n &&
+		    memcmp(theirs, ours, ours_n * sizeof(*ours)) == 0;
+	free(theirs);
+	free(ours);
+	return equal;
+}
+
+static uint64_t
+caps_kept(const struct policy *p)
+{
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < p->ncaps; i++)
+		set |= UINT64_C(1) << p->caps[i].cap;
+	return set;
+}
+
+static bool
+ids_stand(const struct evidence *ev, const struct sandbox_place *place)
+{
+	for (int i = 0; i < 4; i++) {
+		if (ev->uid[i] != place->uid || ev->gid[i] != place->gid)
+			return false;
+	}
+	return ev->ngroups == 0 && place->uid != 0;
+}
+
+/*
+ * Which walls does the evidence prove?  Securebits, MDWE, Landlock and limits
+ * do not show in what is read here: sandbox_enter() has read them back itself
+ * before it loaded the filter, and audit has more to say.
+ */
+static void
+evidence_judge(struct evidence *ev, const struct policy *p,
+    const struct sandbox_place *place)
+{
+	uint64_t kept = caps_kept(p);
+
+	ev->stand = ev->own_ns & ~(uint32_t)WALL_NET;
+	if ((ev->own_ns & WALL_NET) != 0 && ev->net_shared == 1)
+		ev->stand |= WALL_NET;
+	if (ids_stand(ev, place))
+		ev->stand |= WALL_UID;
+	if (ev->cap_inh == 0 && ev->cap_amb == 0 && ev->cap_prm == kept &&
+	    ev->cap_eff == kept)
+		ev->stand |= WALL_CAPS;
+	if (ev->cap_bnd == 0)
+		ev->stand |= WALL_BOUNDS;
+	if (ev->no_new_privs == 1)
+		ev->stand |= WALL_NNP;
+	if (ev->seccomp == 2 && ev->filter_equal != 0 &&
+	    (ev->seccomp_filters == 1 || ev->seccomp_filters == -1))
+		ev->stand |= WALL_SECCOMP;
+	if (ev->root_empty == 1)
+		ev->stand |= WALL_ROOT;
+	else if (ev->root_empty == -1)
+		ev->unproven |= WALL_ROOT;
+	ev->unproven |= WALL_SECUREBITS | WALL_DUMP | WALL_MDWE |
+	    WALL_LANDLOCK | WALL_RLIMITS;
+}
+
+/* Threads have credentials and filters of their own: all must be the same. */
+static int
+threads_same(pid_t pid, const struct evidence *ev)
+{
+	char path[128];
+	struct evidence t;
+	struct dirent *de;
+	int same = 1;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	d = opendir(path);
+	if (d == NULL)
+		return -1;
+	while (same == 1 && (de = readdir(d)) != NULL) {
+		if (de->d_name[0] == '.')
+			continue;
+		t = *ev;
+		t.no_new_privs = t.seccomp = -1;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/status",
+		    (int)pid, de->d_name);
+		if (status_read(path, &t) == -1)
+			same = -1;
+		else
+			same = memcmp(&t, ev, sizeof(t)) == 0;
+	}
+	closedir(d);
+	return same;
+}
+
+int
+sandbox_attest(pid_t pid, const struct policy *policy,
+    const struct sandbox_place *place, const struct cradle *cradle,
+    int filter_fd, struct evidence *out, char *err, size_t err_size)
+{
+	uint32_t walls = policy->walls & ~place->waived, weak;
+	char path[64];
+	struct buf names;
+
+	memset(out, 0, sizeof(*out));
+	out->seccomp_filters = out->filter_equal = out->root_empty = -1;
+	out->no_new_privs = out->seccomp = -1;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (status_read(path, out) == -1) {
+		snprintf(err, err_size, "attesting %s: %s: %s", policy->name,
+		    path, strerror(errno));
+		return -1;
+	}
+	if (out->threads > 1 && threads_same(pid, out) != 1) {
+		snprintf(err, err_size, "attesting %s: not all of its threads "
+		    "are behind the same walls", policy->name);
+		return -1;
+	}
+	namespaces_read(pid, cradle, out);
+	out->root_empty = root_read(pid);
+	if ((walls & WALL_SECCOMP) != 0)
+		out->filter_equal = filter_compare(pid, filter_fd);
+	evidence_judge(out, policy, place);
+	weak = walls & ~out->stand & ~out->unproven;
+	if (weak == 0)
+		return 0;
+	buf_init(&names, 256);
+	walls_names(weak, &names);
+	snprintf(err, err_size, "attesting %s: not standing: %s", policy->name,
+	    buf_cstr(&names));
+	buf_clear(&names);
+	return -1;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SANDBOX_LINUX_H
+#define SANDBOX_LINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "sandbox/policy.h"
+
+/*
+ * Shared by the files of the Linux back end, and by nobody else.
+ */
+
+/* A sentence "wall NAME: what: strerror(errno)" in err; always -1. */
+int wall_fail(char *err, size_t size, const char *wall, const char *what);
+
+/* Landlock: highest ABI of this kernel, 0 when there is none. */
+int landlock_abi(void);
+
+/*
+ * Deny all names and all TCP, but for what lies beneath the directories on
+ * the policy's slots.  -1 with errno.
+ */
+int landlock_enter(const struct policy *policy);
+
+/* Private mount namespace given: an empty read-only root.  -1 with errno. */
+int root_empty(const char **step);
+
+/*
+ * Securebits of a sealed process: root's id means nothing, no ambient
+ * capability, and no way back.
+ */
+#define SECUREBITS_SEALED 0xebU
+
+/* Load a raw filter into all threads. -1 with errno. */
+struct sock_filter;
+int filter_load(const struct sock_filter *insns, size_t n);
+
+/* Read a sealed filter of n instructions, at most 4096.  -1 with errno. */
+int filter_read(int fd, struct sock_filter **out, size_t *n);
+
+/* Older headers. */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_GET_MDWE 66
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+#ifndef BPF_MAXINSNS
+#define BPF_MAXINSNS 4096
+#endif
+
+#endif

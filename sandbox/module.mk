@@ -1,0 +1,26 @@
+# Confinement: policies, the back end of this system, attestation and audit.
+SANDBOX_SRCS += bpf_eval.c place.c plan.c policy.c policy_lookup.c \
+	policy_names.c policy_parse.c policy_text.c promise.c sha256.c
+
+ifeq ($(shell uname -s),Linux)
+SANDBOX_SRCS += attest_linux.c cradle_linux.c filter_linux.c landlock_linux.c \
+	linux.c names_linux.c probe_linux.c sealed_linux.c
+endif
+
+# Programs that compile filters or read capabilities need these; components
+# do not, and --as-needed keeps the libraries out of them.
+BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libseccomp libcap-ng)
+
+# The policy compiler and its table.
+POLC_OBJS = $(addprefix $(BUILD)/obj/sandbox/,$(addsuffix .o,polc plan \
+	policy policy_names policy_parse policy_text promise sha256 \
+	filter_linux names_linux))
+$(BUILD)/tools/polc: $(POLC_OBJS) $(BUILD)/lib/libcommon.a
+	$(call link,)
+
+$(BUILD)/gen/policy_table.c: $(BUILD)/tools/polc $(sort $(wildcard policy/*.policy))
+	@mkdir -p $(@D)
+	@echo "  POLC    $@"
+	@$< $(filter %.policy,$^) >$@
+
+$(BUILD)/lib/libsandbox.a: $(BUILD)/obj/gen/policy_table.o
