@@ -40,7 +40,7 @@
 #define ENV_INSERT_MAX (1 << 20) /* bytes of one edit */
 #define ENV_EDITS_MAX 65536
 #define ENV_RCPTS_MAX 1000000
-#define ENV_HEAD_MAX (512 << 10) /* HEAD, SENDER and all ATTRs */
+#define ENV_HEAD_MAX (256 << 10) /* HEAD, SENDER and all ATTRs */
 #define ENV_RECORD_MAX (ENV_INSERT_MAX + 64)
 #define ENV_SIZE_MAX (256 << 20) /* the whole encoded form */
 

@@ -41,6 +41,7 @@ enum event_fate {
 
 #define EVENT_TEXT_MAX 4096
 #define EVENT_RANGES_MAX 4096
+#define EVENT_KEYS_MAX 16
 #define EVENT_SIZE_MAX (64 << 10) /* a whole event */
 
 /* count recipients from position first on. */
@@ -67,6 +68,9 @@ struct event {
 	/* DEFER */
 	int64_t due_us;
 	uint32_t attempts;
+	const uint64_t *keys; /* to encode: what it waits for, for the index */
+	uint32_t nkeys;	      /* at most EVENT_KEYS_MAX */
+	struct str raw_keys;  /* decoded: see event_key() */
 
 	/* NOTICE */
 	uint32_t notices;
@@ -88,6 +92,9 @@ int event_put(struct buf *b, uint64_t qid, const struct event *e) WARN_UNUSED;
  * event of this message: a torn tail, when it is the last.
  */
 int event_get(struct str *in, uint64_t qid, struct event *out) WARN_UNUSED;
+
+/* Key i of a decoded DEFER; i < nkeys. */
+uint64_t event_key(const struct event *e, uint32_t i);
 
 /* Range i of a decoded FATE; i < nranges. */
 struct event_range event_range(const struct event *e, uint32_t i);

@@ -1,1 +1,2 @@
-# The formats of the queue.
+COMMON_SRCS += queue/content.c queue/envelope.c queue/envelope_read.c \
+	queue/event.c queue/qfile.c queue/qid.c queue/sum.c
