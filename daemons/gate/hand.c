@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Connections in the hands of workers.
+ */
+#include <sys/socket.h>
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "net/netaddr.h"
+
+#include "gate.h"
+
+static void
+on_rested(void *arg)
+{
+	service_update(arg, NULL);
+}
+
+void
+gate_init(struct gate *g, struct loop *l)
+{
+	*g = (struct gate){ .loop = l };
+	clients_init(&g->clients);
+	TAILQ_INIT(&g->services);
+	TAILQ_INIT(&g->workers);
+	timer_init(&g->pause, l, on_rested, g);
+}
+
+void
+gate_clear(struct gate *g)
+{
+	struct service *s;
+	struct worker *w;
+
+	g->stopping = true;
+	while ((w = TAILQ_FIRST(&g->workers)) != NULL)
+		gate_worker_down(g, w->ch);
+	while ((s = TAILQ_FIRST(&g->services)) != NULL)
+		service_free(&s);
+	clients_clear(&g->clients);
+	timer_clear(&g->pause);
+	free(g->conns);
+	g->conns = NULL;
+}
+
+void
+gate_stop(struct gate *g)
+{
+	g->stopping = true;
+	service_update(g, NULL);
+}
+
+/* The worker with the fewest sessions that can take another, or NULL. */
+struct worker *
+gate_worker(struct gate *g)
+{
+	struct worker *w, *best = NULL;
+
+	TAILQ_FOREACH(w, &g->workers, link)
+		if (w->active < WORKER_SESSIONS_MAX && !chan_full(w->ch) &&
+		    (best == NULL || w->active < best->active))
+			best = w;
+	return best;
+}
+
+/* A place for a connection; its number is never used twice. */
+static struct conn *
+conn_new(struct gate *g)
+{
+	struct conn *c;
+	size_t i;
+
+	if (g->free_conn == 0) {
+		size_t n = g->nconns == 0 ? 64 : g->nconns * 2;
+
+		g->conns = xreallocarray(g->conns, n, sizeof(*g->conns));
+		for (i = n; i-- > g->nconns;) {
+			g->conns[i] =
+			    (struct conn){ .next_free = g->free_conn };
+			g->free_conn = i + 1;
+		}
+		g->nconns = n;
+	}
+	i = g->free_conn - 1;
+	c = &g->conns[i];
+	g->free_conn = c->next_free;
+	c->id = (uint64_t)++g->serial << 32 | (uint32_t)(i + 1);
+	return c;
+}
+
+static struct conn *
+conn_find(struct gate *g, uint64_t id)
+{
+	size_t i = (uint32_t)id;
+
+	if (i == 0 || i > g->nconns || g->conns[i - 1].id != id)
+		return NULL;
+	return &g->conns[i - 1];
+}
+
+/* The session is over, whoever says so. */
+static void
+conn_end(struct gate *g, struct conn *c)
+{
+	struct service *s = c->service;
+
+	s->active--;
+	c->worker->active--;
+	clients_leave(&g->clients, &c->client, loop_now(g->loop));
+	c->id = 0;
+	c->next_free = g->free_conn;
+	g->free_conn = (size_t)(c - g->conns) + 1;
+}
+
+/* The client's prefix, as its service counts. */
+static struct client *
+enter(struct gate *g, const struct service *s, const struct netaddr *a)
+{
+	struct netaddr net =
+	    netaddr_prefix(a, a->family == 4 ? s->prefix4 : s->prefix6);
+
+	return clients_enter(&g->clients, &net);
+}
+
+void
+gate_hand(struct gate *g, struct service *s, struct worker *w,
+    const struct netaddr *client, int fd)
+{
+	struct gate_client rec = { .service = s->instance,
+		.client = *client,
+		.when_us = clock_wall_us() };
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct conn *c = conn_new(g);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+		netaddr_from(&ss, &rec.server);
+	c->service = s;
+	c->worker = w;
+	c->client = enter(g, s, client);
+	s->active++;
+	w->active++;
+	chan_tell(w->ch, GATE_CLIENT, c->id, &rec, &fd);
+}
+
+void
+on_ended(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	struct gate *g = arg;
+	struct conn *c = conn_find(g, id);
+
+	(void)rec;
+	(void)fds;
+	/* A worker speaks for its own sessions only. */
+	if (c == NULL || c->worker->ch != ch) {
+		chan_drop(ch, "ended a session that it does not have");
+		return;
+	}
+	conn_end(g, c);
+	service_update(g, NULL);
+}
+
+void
+gate_worker_up(struct gate *g, struct chan *ch, unsigned instance)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+
+	w->ch = ch;
+	w->instance = instance;
+	TAILQ_INSERT_TAIL(&g->workers, w, link);
+	service_update(g, NULL);
+}
+
+void
+gate_worker_down(struct gate *g, const struct chan *ch)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH(w, &g->workers, link)
+		if (w->ch == ch)
+			break;
+	if (w == NULL)
+		return;
+	for (size_t i = 0; i < g->nconns; i++)
+		if (g->conns[i].id != 0 && g->conns[i].worker == w)
+			conn_end(g, &g->conns[i]);
+	TAILQ_REMOVE(&g->workers, w, link);
+	free(w);
+	service_update(g, NULL);
+}

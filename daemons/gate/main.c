@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * gate - accept connections, count them, hand each to a worker.
+ *
+ * Holds:  SLOT_BROKER   grants and shutdown                  (peer: broker)
+ *         listeners     listening sockets: accept, no more   (grants)
+ *         workers       GATE_CLIENT out, GATE_ENDED in       (peer: smtpd)
+ * Never:  binds, connects, reads a byte of a client.
+ * If smtpd lies about its sessions, its channel is closed and they count as
+ * ended.  Clients are strangers: their number is bounded by master.cf, per
+ * client by smtpd_client_connection_count_limit, and what is too much waits in
+ * the kernel's listen queue.
+ *
+ * The tests that come before a greeting have their place between accept and
+ * gate_hand(): they are another holder of an accepted socket, which ends by
+ * handing it over or closing it.
+ */
+#include "boot/boot.h"
+#include "edge/edges.h"
+#include "log/log.h"
+
+#include "base/fd.h"
+
+#include "gate.h"
+
+static struct gate gate;
+
+static void
+worker_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
+{
+	(void)pid;
+	gate_worker_up(arg, ch, instance);
+}
+
+static void
+worker_down(struct chan *ch, unsigned instance, void *arg)
+{
+	(void)instance;
+	gate_worker_down(arg, ch);
+}
+
+static void
+on_grant(const struct broker_grant *b, int fd, void *arg)
+{
+	struct conf *conf;
+
+	switch ((enum grant_kind)b->kind) {
+	case GRANT_LISTENER:
+		gate_listen(arg, b->name, b->instance, fd);
+		return;
+	case GRANT_CONFIG:
+		conf = conf_open(fd);
+		if (conf == NULL)
+			log_fatal("configuration of service " STR_FMT
+				  " cannot be read",
+			    STR_ARG(b->name));
+		gate_config(arg, b->name, b->instance, conf);
+		break;
+	case GRANT_CHANNEL:
+	case GRANT_CHANNEL_B:
+	case GRANT_DIR:
+	case GRANT_FILE:
+	default:
+		log_warn("grant of kind %u is not for me", b->kind);
+		break;
+	}
+	fd_close(&fd);
+}
+
+/* A reload starts gate anew; until then the old limits hold. */
+static void
+on_config(void *arg)
+{
+	gate_shared(arg, boot_conf());
+}
+
+static void
+on_stop(int64_t grace_ms, void *arg)
+{
+	(void)grace_ms;
+	gate_stop(arg); /* sessions are the workers' and go on */
+	boot_exit(0);
+}
+
+static const struct chan_on worker_on[] = {
+	{ GATE_ENDED, on_ended },
+	{ 0, NULL },
+};
+
+static const struct boot_peer peers[] = {
+	{ .name = "smtpd",
+	    .edge = &edge_gate,
+	    .side = SIDE_A,
+	    .on = worker_on,
+	    .up = worker_up,
+	    .down = worker_down },
+};
+
+static const struct boot_hooks hooks = { .grant = on_grant,
+	.config = on_config,
+	.stop = on_stop };
+
+int
+main(int argc, char *argv[])
+{
+	boot_start("gate", argc, argv);
+	gate_init(&gate, boot_loop());
+	gate_shared(&gate, boot_conf());
+	boot_seal(peers, NELEM(peers), &hooks, &gate);
+	return boot_run();
+}
