@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What administrators ask of destinations, and a look at them.
+ */
+#include "sched_parts.h"
+
+static void
+sched_revive(struct sched *s, const struct str *nexthop)
+{
+	struct destination *d;
+
+	s->keep = true; /* the chains must not change under our feet */
+	for (size_t i = 0; i < s->hash_size; i++) {
+		for (d = s->hash[i]; d != NULL; d = d->hash_next) {
+			if (nexthop != NULL &&
+			    !str_caseeq(dest_nexthop(d), *nexthop))
+				continue;
+			if (nexthop != NULL)
+				transport_up(s, d->transport);
+			dest_revive(s, d);
+		}
+	}
+	s->keep = false;
+	dest_trim(s);
+}
+
+void
+sched_flush(struct sched *s)
+{
+	struct sched_transport *t;
+
+	TAILQ_FOREACH(t, &s->transports, link)
+		transport_up(s, t);
+	sched_revive(s, NULL);
+}
+
+void
+sched_flush_site(struct sched *s, struct str nexthop)
+{
+	sched_revive(s, &nexthop);
+}
+
+static void
+sched_site(const struct destination *d, struct sched_site *out)
+{
+	*out = (struct sched_site){
+		.transport = str_of(d->transport->name),
+		.nexthop = dest_nexthop(d),
+		.rcpt = str_make(d->name + d->nexthop_len, d->rcpt_len),
+		.why = str_of(d->why),
+		.busy = d->busy,
+		.queued = d->queued,
+		.window = d->window.size,
+		.dead = d->state == DEST_DEAD,
+		.probing = d->state == DEST_PROBE,
+		.until_ms = timer_is_set(&d->timer) ? d->timer.at_ms : 0,
+	};
+}
+
+void
+sched_sites(const struct sched *s,
+    void (*fn)(void *arg, const struct sched_site *), void *arg)
+{
+	struct sched_site site;
+
+	for (size_t i = 0; i < s->hash_size; i++) {
+		for (const struct destination *d = s->hash[i]; d != NULL;
+		     d = d->hash_next) {
+			sched_site(d, &site);
+			fn(arg, &site);
+		}
+	}
+}
