@@ -18,11 +18,13 @@ EDGE_DEFINE(mailbox, EDGE_MAILBOX);
 EDGE_DEFINE(bounce, EDGE_BOUNCE);
 EDGE_DEFINE(maildrop, EDGE_MAILDROP);
 EDGE_DEFINE(queue, EDGE_QUEUE);
+EDGE_DEFINE(launch, EDGE_LAUNCH);
 
 static const struct edge *const edges[] = {
 	&edge_log, &edge_broker, &edge_gate, &edge_resolve, &edge_lookup,
 	&edge_dns, &edge_spool, &edge_intake, &edge_commit, &edge_deliver,
 	&edge_mailbox, &edge_bounce, &edge_maildrop, &edge_queue,
+	&edge_launch,
 };
 
 /*

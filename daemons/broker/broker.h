@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+#include "base/str.h"
+#include "chan/chan.h"
+#include "edge/edges.h"
+#include "edge/ticket.h"
+#include "loop/loop.h"
+#include "sandbox/policy.h"
+
+/*
+ * The broker: who runs, who knows whom, who may have what.
+ *
+ *	plan.c		what is to run, as the launcher read it
+ *	proc.c		one process: start, attest, restart with back-off
+ *	introduce.c	channels between components, objects to components
+ *	request.c	what a sealed component may ask for, and how often
+ *	grants.c	the record of everything that was handed out
+ *	admin.c		status, reload and stop
+ */
+struct broker;
+struct proc;
+
+/* --- plan.c --------------------------------------------------------------- */
+
+/* Something that each instance of a component is given once it is sealed. */
+struct object {
+	TAILQ_ENTRY(object) link;
+	enum grant_kind kind;
+	uint32_t instance;
+	char *name;
+	int fd;
+};
+
+/* A component that is to run. */
+struct component {
+	TAILQ_ENTRY(component) link;
+	const struct policy *policy;
+	uint32_t instances;
+	int config_fd;
+	TAILQ_HEAD(, object) objects;
+};
+
+TAILQ_HEAD(component_list, component);
+
+struct plan {
+	struct component_list components;
+	uint32_t generation;
+	uint8_t level;
+	uint32_t waived;
+	uint32_t stop_ms;
+	uint32_t launcher_pid;
+	char *directory;
+	struct netaddr *resolvers; /* what dns may talk to */
+	size_t nresolvers;
+};
+
+void plan_init(struct plan *p);
+void plan_clear(struct plan *p);
+struct component *plan_find(struct plan *p, struct str name);
+/* Records of the launcher; -1 when they make no sense. */
+int plan_add_run(struct plan *p, const struct launch_run *r, int fd);
+int plan_add_resolver(struct plan *p, const struct launch_resolver *r);
+int plan_add_object(struct plan *p, const struct launch_object *o, int fd);
+
+/* --- proc.c --------------------------------------------------------------- */
+enum proc_state {
+	PROC_DOWN, /* not running: waits for its next start */
+	PROC_STARTING, /* the launcher is making it, or it is sealing itself */
+	PROC_ATTESTING, /* it says it is sealed; the kernel is asked */
+	PROC_UP, /* it is, and has been given what it may have */
+	PROC_READY, /* it says it works */
+	PROC_STOPPING, /* was told to end */
+	PROC_GONE, /* ended, will not come again */
+};
+
+/* Tokens for one verb of one process: charged before anything is done. */
+struct bucket {
+	const struct policy_request *rule;
+	double tokens;
+	int64_t filled_ms;
+	uint64_t granted;
+	uint64_t refused;
+};
+
+struct proc {
+	TAILQ_ENTRY(proc) link;
+	struct broker *br;
+	const struct policy *policy;
+	uint32_t instance;
+	enum proc_state state;
+	pid_t pid;
+	struct chan *ch;
+	struct timer timer; /* next start, or the end of our patience */
+	int64_t started_ms;
+	int64_t backoff_ms;
+	uint32_t starts;
+	struct bucket *buckets;
+	uint64_t ask; /* question to the launcher that waits, or 0 */
+	bool sealed; /* it says so */
+	/* mailbox processes only: whose, and who waits for it. */
+	bool is_mailbox;
+	char *user;
+	uid_t uid;
+	gid_t gid;
+	char *home;
+	TAILQ_HEAD(, waiter) waiters;
+};
+
+TAILQ_HEAD(proc_list, proc);
+
+/* A process that was asked for and is not there yet. */
+struct waiter {
+	TAILQ_ENTRY(waiter) link;
+	struct proc *asker; /* NULL when it has gone */
+	uint64_t id;
+};
+
+const char *proc_state_name(enum proc_state s);
+const char *proc_name(const struct proc *p);
+struct proc *proc_new(struct broker *br, const struct policy *policy,
+    uint32_t instance);
+void proc_start(struct proc *p);
+void proc_stop(struct proc *p, uint32_t grace_ms);
+void proc_kill(struct proc *p);
+void proc_free(struct proc **pp);
+/* Is it sealed and known to be: may it be given anything? */
+bool proc_trusted(const struct proc *p);
+struct proc *proc_by_pid(struct broker *br, pid_t pid);
+void proc_exited(struct proc *p, const struct launch_exited *e);
+
+/* --- introduce.c ---------------------------------------------------------- */
+
+/* Give a process that was just attested its objects and its peers. */
+void introduce(struct proc *p);
+/* A new mailbox process to one that waited for it: its end is the answer. */
+void introduce_mailbox(struct proc *mailbox, struct proc *asker, uint64_t id);
+/* New configuration to a running process. */
+void introduce_config(struct proc *p);
+
+/* --- request.c ------------------------------------------------------------ */
+
+/* What components ask for: handlers of the broker edge, arg is the proc. */
+chan_fn request_connect, request_resolver, request_table, request_mailbox,
+    request_reopen, request_admin;
+/* Make the buckets of a policy; free() them. */
+struct bucket *request_buckets(const struct policy *policy);
+/* An asker is gone: nothing is owed to it any more. */
+void request_forget(struct broker *br, struct proc *asker);
+
+/* --- grants.c ------------------------------------------------------------- */
+
+/* One line of the record: who was given what, when, and the other end. */
+struct grant_note {
+	uint64_t serial;
+	int64_t when_us;
+	pid_t pid;
+	const char *component; /* of the policy, lives for ever */
+	uint32_t instance;
+	char verb[16]; /* channel, listener, connect, ... */
+	char what[80];
+	bool ok;
+};
+
+#define GRANT_NOTES 4096 /* the newest are kept */
+
+struct grants {
+	struct grant_note *notes;
+	uint64_t serial; /* of the next */
+};
+
+void grants_init(struct grants *g);
+void grants_note(struct grants *g, const struct proc *p, bool ok,
+    const char *verb, const char *fmt, ...) PRINTFLIKE(5, 6);
+/* As JSON, appended to b. */
+void grants_json(const struct grants *g, struct buf *b);
+
+/* --- admin.c -------------------------------------------------------------- */
+void admin_ask(struct proc *asker, uint64_t id, const struct broker_admin *q);
+void admin_stop(struct broker *br);
+void admin_reload(struct broker *br, struct proc *asker, uint64_t id);
+/* A process changed its state: a start, stop or reload may be complete. */
+void admin_progress(struct broker *br);
+
+/* --- main.c --------------------------------------------------------------- */
+enum broker_phase {
+	PHASE_START,
+	PHASE_RUN,
+	PHASE_STOP,
+};
+
+struct broker {
+	struct loop *loop;
+	struct chan *launcher;
+	struct plan plan;
+	struct plan next; /* being received */
+	struct proc_list procs;
+	struct grants grants;
+	struct ticket_key route_key, address_key;
+	int route_fd, address_fd; /* the same, sealed, to be granted */
+	enum broker_phase phase;
+	unsigned stop_step;
+	uint32_t next_mailbox;
+	struct timer patience;
+	struct proc *reload_asker;
+	uint64_t reload_id;
+	bool reloading;
+	bool reload_planned; /* the new plan is in force */
+	struct turn progress;
+	bool said_up;
+};
+
+struct proc *broker_find(struct broker *br, struct str component,
+    uint32_t instance);
+/* Bring what runs in line with the plan. */
+void broker_apply(struct broker *br);
+/* Into the log, by way of logd or the launcher. */
+void broker_say(struct broker *br, int level, const char *fmt, ...)
+    PRINTFLIKE(3, 4);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Introductions: a channel between two components that work together, made
+ * once; after that the broker is off their path.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fd.h"
+
+#include "broker.h"
+
+/* Bytes that may wait in a channel: a burst of log lines, a full window. */
+#define CHANNEL_BYTES (1 << 20)
+
+static int
+channel_pair(int sv[2])
+{
+	int size = CHANNEL_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0, sv) == -1)
+		return -1;
+	for (int i = 0; i < 2; i++) /* what the system allows is enough */
+		setsockopt(sv[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}
+
+/* The descriptor moves. */
+static void
+grant(struct proc *p, enum grant_kind kind, const char *edge,
+    const char *name, uint32_t instance, pid_t pid, int *fd)
+{
+	struct broker_grant g = { .kind = (uint8_t)kind, .instance = instance,
+		.pid = (uint32_t)pid, .edge = str_of(edge),
+		.name = str_of(name) };
+
+	grants_note(&p->br->grants, p, true,
+	    kind <= GRANT_CHANNEL_B ? "channel" : "object", "%s%s%s %u", edge,
+	    edge[0] == '\0' ? "" : " ", name, instance);
+	chan_tell(p->ch, BROKER_GRANT, 0, &g, fd);
+}
+
+static void
+connect_pair(const char *edge, struct proc *a, struct proc *b)
+{
+	int sv[2];
+
+	if (channel_pair(sv) == -1) {
+		/*
+		 * Without a channel neither can work; both start again, and
+		 * by then there may be descriptors.
+		 */
+		broker_say(a->br, 1, "channel %s between %s and %s: %s", edge,
+		    proc_name(a), proc_name(b), strerror(errno));
+		proc_kill(a);
+		return;
+	}
+	grant(a, GRANT_CHANNEL, edge, b->policy->name, b->instance, b->pid,
+	    &sv[0]);
+	grant(b, GRANT_CHANNEL_B, edge, a->policy->name, a->instance, a->pid,
+	    &sv[1]);
+}
+
+static bool
+is_named(const struct proc *p, const char *name)
+{
+	return strcmp(p->policy->name, name) == 0;
+}
+
+static void
+give_objects(struct proc *p)
+{
+	struct component *c = plan_find(&p->br->plan,
+	    str_of(p->policy->name));
+	struct object *o;
+
+	if (c == NULL)
+		return;
+	TAILQ_FOREACH(o, &c->objects, link) {
+		int fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 3);
+
+		if (fd == -1) {
+			broker_say(p->br, 1, "%s for %s: %s", o->name,
+			    proc_name(p), strerror(errno));
+			proc_kill(p);
+			return;
+		}
+		grant(p, o->kind, "", o->name, o->instance, 0, &fd);
+	}
+}
+
+/* Keys by which components vouch for each other: see edge/ticket.h. */
+static void
+give_keys(struct proc *p)
+{
+	struct broker *br = p->br;
+	int fd;
+
+	if (is_named(p, "rewrite") || is_named(p, "dns")) {
+		fd = fcntl(br->route_fd, F_DUPFD_CLOEXEC, 3);
+		if (fd != -1)
+			grant(p, GRANT_FILE, "", TICKET_ROUTE, 0, 0, &fd);
+	}
+	if (is_named(p, "dns")) {
+		fd = fcntl(br->address_fd, F_DUPFD_CLOEXEC, 3);
+		if (fd != -1)
+			grant(p, GRANT_FILE, "", TICKET_ADDRESS, 0, 0, &fd);
+	}
+}
+
+/* The log first: what comes after may be worth a line. */
+static void
+give_log(struct proc *p)
+{
+	struct proc *q;
+
+	TAILQ_FOREACH(q, &p->br->procs, link) {
+		if (q == p || !proc_trusted(q))
+			continue;
+		if (is_named(q, "logd"))
+			connect_pair("log", p, q);
+		else if (is_named(p, "logd"))
+			connect_pair("log", q, p);
+	}
+}
+
+void
+introduce(struct proc *p)
+{
+	const struct edge_link *k;
+	struct proc *q;
+
+	give_log(p);
+	give_keys(p);
+	give_objects(p);
+	for (size_t i = 0; (k = edge_link_at(i)) != NULL; i++) {
+		if (!is_named(p, k->a) && !is_named(p, k->b))
+			continue;
+		TAILQ_FOREACH(q, &p->br->procs, link) {
+			if (q == p || !proc_trusted(q))
+				continue;
+			if (is_named(p, k->a) && is_named(q, k->b))
+				connect_pair(k->edge, p, q);
+			else if (is_named(p, k->b) && is_named(q, k->a))
+				connect_pair(k->edge, q, p);
+		}
+	}
+}
+
+void
+introduce_mailbox(struct proc *mailbox, struct proc *asker, uint64_t id)
+{
+	struct broker_mailbox_open a = { .uid = (uint32_t)mailbox->uid,
+		.home = str_of(mailbox->home) };
+	struct broker_refused no = { .error = EMFILE,
+		.why = STR("no channel to be had") };
+	int sv[2];
+
+	if (channel_pair(sv) == -1) {
+		chan_answer(asker->ch, BROKER_REFUSED, id, &no, NULL);
+		return;
+	}
+	grant(mailbox, GRANT_CHANNEL_B, "mailbox", asker->policy->name,
+	    asker->instance, asker->pid, &sv[1]);
+	grants_note(&asker->br->grants, asker, true, "mailbox", "uid %u",
+	    (unsigned)mailbox->uid);
+	chan_answer(asker->ch, BROKER_MAILBOX_OPEN, id, &a, &sv[0]);
+}
+
+void
+introduce_config(struct proc *p)
+{
+	struct component *c = plan_find(&p->br->plan,
+	    str_of(p->policy->name));
+	struct broker_config rec = { .generation = p->br->plan.generation };
+	int fd;
+
+	if (c == NULL || !proc_trusted(p))
+		return;
+	fd = fcntl(c->config_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd == -1)
+		return;
+	chan_tell(p->ch, BROKER_CONFIG, 0, &rec, &fd);
+	give_objects(p);
+}

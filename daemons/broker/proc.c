@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One process: started, attested, restarted with back-off.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#include "broker.h"
+
+#define SEAL_MS 30000 /* from start to sealed; longer is a failure */
+#define BACKOFF_FIRST 100 /* after the first death */
+#define BACKOFF_MAX 60000
+#define HEALTHY_MS 10000 /* lived so long: the next death is a first one */
+
+const char *
+proc_state_name(enum proc_state s)
+{
+	static const char *const names[] = { "down", "starting", "attesting",
+		"up", "ready", "stopping", "gone" };
+
+	return names[s];
+}
+
+/* For messages: valid until the next call but one. */
+const char *
+proc_name(const struct proc *p)
+{
+	static char names[2][64];
+	static int turn;
+	char *s = names[turn ^= 1];
+
+	if (p->instance == 0)
+		snprintf(s, sizeof(names[0]), "%s", p->policy->name);
+	else
+		snprintf(s, sizeof(names[0]), "%s/%u", p->policy->name,
+		    p->instance);
+	return s;
+}
+
+bool
+proc_trusted(const struct proc *p)
+{
+	return p->state == PROC_UP || p->state == PROC_READY;
+}
+
+struct proc *
+proc_by_pid(struct broker *br, pid_t pid)
+{
+	struct proc *p;
+
+	TAILQ_FOREACH(p, &br->procs, link)
+		if (p->pid == pid)
+			return p;
+	return NULL;
+}
+
+static void proc_ended(struct proc *p);
+
+static void
+on_timer(void *arg)
+{
+	struct proc *p = arg;
+
+	if (p->state == PROC_DOWN) {
+		proc_start(p);
+		return;
+	}
+	broker_say(p->br, 1, "%s does not %s: killed", proc_name(p),
+	    p->state == PROC_STOPPING ? "end" : "seal itself");
+	proc_kill(p);
+}
+
+struct proc *
+proc_new(struct broker *br, const struct policy *policy, uint32_t instance)
+{
+	struct proc *p = xcalloc(1, sizeof(*p));
+
+	p->br = br;
+	p->policy = policy;
+	p->instance = instance;
+	p->state = PROC_DOWN;
+	p->buckets = request_buckets(policy);
+	TAILQ_INIT(&p->waiters);
+	timer_init(&p->timer, br->loop, on_timer, p);
+	TAILQ_INSERT_TAIL(&br->procs, p, link);
+	return p;
+}
+
+void
+proc_free(struct proc **pp)
+{
+	struct proc *p = *pp;
+
+	*pp = NULL;
+	if (p == NULL)
+		return;
+	if (p->ask != 0)
+		chan_forget(p->br->launcher, p->ask);
+	request_forget(p->br, p);
+	TAILQ_REMOVE(&p->br->procs, p, link);
+	timer_clear(&p->timer);
+	chan_free(&p->ch);
+	free(p->buckets);
+	free(p->user);
+	free(p->home);
+	free(p);
+}
+
+/*
+ * Nobody is left behind the channel.  The process is dead or about to be: the
+ * launcher's word (proc_exited) decides what comes next.
+ */
+static void
+on_gone(struct chan *ch, const char *why, void *arg)
+{
+	struct proc *p = arg;
+
+	(void)ch;
+	if (why != NULL)
+		broker_say(p->br, 2, "security: channel of %s closed: %s",
+		    proc_name(p), why);
+	chan_free(&p->ch);
+	request_forget(p->br, p);
+	if (p->state != PROC_DOWN && p->state != PROC_GONE)
+		proc_kill(p);
+}
+
+static void
+on_attested(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct launch_attested *a = rec;
+	struct proc *p = arg;
+
+	(void)fds;
+	p->ask = 0;
+	if (type == 0 || p->state != PROC_ATTESTING)
+		return;
+	if (!a->ok) {
+		broker_say(p->br, 1, "security: %s is not sealed as its policy"
+		    " says: " STR_FMT, proc_name(p), STR_ARG(a->text));
+		proc_kill(p);
+		return;
+	}
+	timer_cancel(&p->timer);
+	p->state = PROC_UP;
+	introduce(p);
+	admin_progress(p->br);
+}
+
+static void
+attest(struct proc *p)
+{
+	struct launch_attest q = { .pid = (uint32_t)p->pid };
+
+	p->state = PROC_ATTESTING;
+	p->ask = chan_ask(p->br->launcher, LAUNCH_ATTEST, &q, NULL,
+	    on_attested, p);
+}
+
+static void
+on_sealed(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	struct proc *p = arg;
+
+	(void)id;
+	(void)rec;
+	(void)fds;
+	if (p->sealed) {
+		chan_drop(ch, "sealed twice");
+		return;
+	}
+	/* The launcher may not have told us yet which process this is. */
+	p->sealed = true;
+	if (p->state == PROC_STARTING && p->pid != 0)
+		attest(p);
+}
+
+static void
+on_ready(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	struct proc *p = arg;
+	struct waiter *w;
+
+	(void)id;
+	(void)rec;
+	(void)fds;
+	if (p->state != PROC_UP) {
+		chan_drop(ch, "ready out of turn");
+		return;
+	}
+	p->state = PROC_READY;
+	while ((w = TAILQ_FIRST(&p->waiters)) != NULL) {
+		TAILQ_REMOVE(&p->waiters, w, link);
+		if (w->asker != NULL)
+			introduce_mailbox(p, w->asker, w->id);
+		free(w);
+	}
+	admin_progress(p->br);
+}
+
+static void
+on_log(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct broker_log *l = rec;
+	struct proc *p = arg;
+
+	(void)ch;
+	(void)id;
+	(void)fds;
+	broker_say(p->br, l->level, "%s: " STR_FMT, proc_name(p),
+	    STR_ARG(l->text));
+}
+
+static const struct chan_on proc_on[] = {
+	{ BROKER_LOG, on_log },
+	{ BROKER_SEALED, on_sealed },
+	{ BROKER_READY, on_ready },
+	{ BROKER_CONNECT, request_connect },
+	{ BROKER_RESOLVER, request_resolver },
+	{ BROKER_TABLE, request_table },
+	{ BROKER_MAILBOX, request_mailbox },
+	{ BROKER_REOPEN, request_reopen },
+	{ BROKER_ADMIN, request_admin },
+	{ 0, NULL },
+};
+
+static void
+on_spawned(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct launch_spawned *a = rec;
+	struct proc *p = arg;
+
+	(void)fds;
+	p->ask = 0;
+	if (type == 0)
+		return;
+	if (a->error != 0) {
+		broker_say(p->br, 1, "%s cannot be started: " STR_FMT,
+		    proc_name(p), STR_ARG(a->text));
+		proc_ended(p);
+		return;
+	}
+	p->pid = (pid_t)a->pid;
+	p->uid = a->uid;
+	free(p->home);
+	p->home = str_dup(a->home);
+	if (p->state == PROC_STOPPING)
+		proc_kill(p); /* told to end before it was there */
+	else if (p->sealed)
+		attest(p);
+}
+
+void
+proc_start(struct proc *p)
+{
+	struct launch_spawn q = { .instance = p->instance,
+		.component = str_of(p->policy->name) };
+	struct launch_mailbox m = { .instance = p->instance, .uid = p->uid,
+		.gid = p->gid, .user = str_of(p->user) };
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0, sv) == -1) {
+		broker_say(p->br, 1, "%s: %s", proc_name(p), strerror(errno));
+		proc_ended(p);
+		return;
+	}
+	p->state = PROC_STARTING;
+	p->pid = 0;
+	p->sealed = false;
+	p->starts++;
+	p->started_ms = loop_now(p->br->loop);
+	p->ch = chan_new(p->br->loop, sv[0], &edge_broker, SIDE_B, proc_on,
+	    on_gone, p);
+	if (p->is_mailbox)
+		p->ask = chan_ask(p->br->launcher, LAUNCH_MAILBOX, &m, &sv[1],
+		    on_spawned, p);
+	else
+		p->ask = chan_ask(p->br->launcher, LAUNCH_SPAWN, &q, &sv[1],
+		    on_spawned, p);
+	timer_set(&p->timer, SEAL_MS);
+}
+
+void
+proc_kill(struct proc *p)
+{
+	struct launch_kill k = { .pid = (uint32_t)p->pid };
+
+	if (p->pid > 0)
+		chan_tell(p->br->launcher, LAUNCH_KILL, 0, &k, NULL);
+}
+
+void
+proc_stop(struct proc *p, uint32_t grace_ms)
+{
+	struct broker_stop s = { .grace_ms = grace_ms };
+
+	switch (p->state) {
+	case PROC_DOWN:
+		p->state = PROC_GONE;
+		timer_cancel(&p->timer);
+		break;
+	case PROC_STARTING:
+	case PROC_ATTESTING:
+		p->state = PROC_STOPPING;
+		proc_kill(p);
+		break;
+	case PROC_UP:
+	case PROC_READY:
+		p->state = PROC_STOPPING;
+		if (p->ch != NULL)
+			chan_tell(p->ch, BROKER_STOP, 0, &s, NULL);
+		timer_set(&p->timer, (int64_t)grace_ms + 1000);
+		break;
+	case PROC_STOPPING:
+	case PROC_GONE:
+		break;
+	}
+}
+
+/* Those who waited for a mailbox that cannot be had. */
+static void
+fail_waiters(struct proc *p)
+{
+	struct broker_refused no = { .error = EAGAIN,
+		.why = STR("the mailbox process did not start") };
+	struct waiter *w;
+
+	while ((w = TAILQ_FIRST(&p->waiters)) != NULL) {
+		TAILQ_REMOVE(&p->waiters, w, link);
+		if (w->asker != NULL && w->asker->ch != NULL)
+			chan_answer(w->asker->ch, BROKER_REFUSED, w->id, &no,
+			    NULL);
+		free(w);
+	}
+}
+
+/*
+ * It is not there any more.  A component that is in the plan comes again: at
+ * once after a healthy life, else twice as late as the last time, so that one
+ * that dies at once does not take the machine with it.
+ */
+static void
+proc_ended(struct proc *p)
+{
+	int64_t lived = loop_now(p->br->loop) - p->started_ms;
+
+	timer_cancel(&p->timer);
+	chan_free(&p->ch);
+	request_forget(p->br, p);
+	fail_waiters(p);
+	p->pid = 0;
+	if (p->state == PROC_STOPPING || p->is_mailbox ||
+	    p->br->phase == PHASE_STOP) {
+		p->state = PROC_GONE;
+		admin_progress(p->br);
+		return;
+	}
+	p->state = PROC_DOWN;
+	if (lived >= HEALTHY_MS)
+		p->backoff_ms = 0;
+	timer_set(&p->timer, p->backoff_ms);
+	p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_FIRST :
+	    p->backoff_ms * 2;
+	if (p->backoff_ms > BACKOFF_MAX)
+		p->backoff_ms = BACKOFF_MAX;
+}
+
+void
+proc_exited(struct proc *p, const struct launch_exited *e)
+{
+	if (p->ask != 0)
+		chan_forget(p->br->launcher, p->ask);
+	p->ask = 0;
+	if (e->signal == SIGSYS)
+		broker_say(p->br, 1, "security: %s (pid %d) was killed by its"
+		    " sandbox: it made a system call that its policy does not"
+		    " allow", proc_name(p), (int)p->pid);
+	else if (e->signal != 0 && p->state != PROC_STOPPING)
+		broker_say(p->br, 2, "process %s pid %d killed by signal %u",
+		    proc_name(p), (int)p->pid, e->signal);
+	else if (e->code != 0)
+		broker_say(p->br, 2, "process %s pid %d exit status %u",
+		    proc_name(p), (int)p->pid, e->code);
+	proc_ended(p);
+}

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration: read, and sent to the broker as a plan of who is to run
+ * and what each is to be given.
+ */
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <netdb.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "conf/build.h"
+#include "conf/conf.h"
+#include "conf/netlist.h"
+#include "edge/broker.h"
+#include "table/table.h"
+
+#include "launcher.h"
+
+#define STOP_MS 5000 /* for what a process has to finish when told to end */
+
+struct settings {
+	struct build build;
+	struct conf *main; /* main.cf without any service's overrides */
+	int main_fd;
+	unsigned generation;
+};
+
+static void
+report_errors(const struct report *rep, struct buf *err)
+{
+	for (size_t i = 0; i < rep->n; i++) {
+		char *line;
+
+		if (rep->v[i].level != REPORT_ERROR)
+			continue;
+		line = report_line(&rep->v[i]);
+		buf_printf(err, "%s%s", err->len > 0 ? "\n" : "", line);
+		free(line);
+	}
+}
+
+struct settings *
+settings_read(const char *directory, unsigned generation, struct buf *err)
+{
+	struct settings *s = xcalloc(1, sizeof(*s));
+
+	s->main_fd = -1;
+	s->generation = generation;
+	build_load(&s->build, directory);
+	if (build_check(&s->build) == 0)
+		s->main_fd = build_memfd(&s->build, NULL, generation);
+	if (s->main_fd != -1)
+		s->main = conf_open(s->main_fd);
+	if (s->main == NULL) {
+		report_errors(&s->build.rep, err);
+		if (err->len == 0)
+			buf_printf(err, "configuration: %s", strerror(errno));
+		settings_free(&s);
+	}
+	return s;
+}
+
+void
+settings_free(struct settings **sp)
+{
+	struct settings *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	conf_free(&s->main);
+	fd_close(&s->main_fd);
+	build_clear(&s->build);
+	free(s);
+}
+
+/* --- what we need ourselves ----------------------------------------------- */
+
+static void
+set_text(char **p, struct str s)
+{
+	free(*p);
+	*p = str_dup(s);
+}
+
+static int
+parse_waived(const struct conf *c, uint32_t *out, struct buf *err)
+{
+	struct conf_list list = conf_list(c, P_SANDBOX_WAIVE);
+
+	*out = 0;
+	for (size_t i = 0; i < list.n; i++) {
+		uint32_t bits;
+
+		if (wall_parse(list.v[i].text, &bits) == -1) {
+			buf_printf(err, "sandbox_waive: there is no wall \""
+			    STR_FMT "\"", STR_ARG(list.v[i].text));
+			return -1;
+		}
+		*out |= bits;
+	}
+	return 0;
+}
+
+int
+settings_apply(struct launcher *l, const struct settings *s, struct buf *err)
+{
+	const struct conf *c = s->main;
+	uint32_t waived;
+
+	if (parse_waived(c, &waived, err) == -1)
+		return -1;
+	/* These are walls and owners of files: fixed while we run. */
+	if (l->generation == 0) {
+		l->waived = waived;
+		l->uid_base = conf_int(c, P_SANDBOX_UID_BASE);
+		set_text(&l->queue_dir, conf_str(c, P_QUEUE_DIRECTORY));
+		set_text(&l->data_dir, conf_str(c, P_DATA_DIRECTORY));
+	} else if (waived != l->waived ||
+	    conf_int(c, P_SANDBOX_UID_BASE) != l->uid_base ||
+	    !str_eq(conf_str(c, P_QUEUE_DIRECTORY), str_of(l->queue_dir))) {
+		buf_printf(err, "sandbox_waive, sandbox_uid_base and "
+		    "queue_directory change only with a stop and a start");
+		return -1;
+	}
+	set_text(&l->log_path, conf_str(c, P_MAILLOG_FILE));
+	set_text(&l->syslog_name, conf_str(c, P_SYSLOG_NAME));
+	set_text(&l->hostname, conf_str(c, P_MYHOSTNAME));
+	set_text(&l->virtual_base, conf_str(c, P_VIRTUAL_MAILBOX_BASE));
+	set_text(&l->mail_spool, conf_str(c, P_MAIL_SPOOL_DIRECTORY));
+	return 0;
+}
+
+/* --- tables --------------------------------------------------------------- */
+
+struct table_walk {
+	struct launcher *l;
+	struct table_env env;
+};
+
+static int
+add_table(void *arg, enum table_file_kind kind, const char *path,
+    const char *source)
+{
+	struct table_walk *w = arg;
+	struct table_name *t;
+
+	(void)kind;
+	(void)source;
+	LIST_FOREACH(t, &w->l->tables, link)
+		if (strcmp(t->name, path) == 0)
+			return 0;
+	t = xcalloc(1, sizeof(*t));
+	t->name = xstrdup(path);
+	LIST_INSERT_HEAD(&w->l->tables, t, link);
+	return 0;
+}
+
+/*
+ * Every file behind a table that this snapshot names.  What is not a proper
+ * table is lookup's to complain of.
+ */
+static void
+collect_tables(struct launcher *l, const struct settings *s,
+    const struct conf *c)
+{
+	struct table_walk w = { .l = l,
+		.env = { .config_dir = s->build.dir } };
+
+	for (unsigned id = 0; id < P_COUNT; id++) {
+		struct conf_list list;
+
+		switch (params[id].type) {
+		case PT_LIST:
+		case PT_MATCH:
+		case PT_NETS:
+		case PT_MAPS:
+		case PT_RULES:
+			break;
+		default:
+			continue;
+		}
+		list = conf_list(c, (enum param_id)id);
+		for (size_t i = 0; i < list.n; i++)
+			if (list.v[i].kind == CONF_TABLE)
+				table_files(list.v[i].full, &w.env, add_table,
+				    &w, NULL);
+	}
+	/* Users are looked up whether a table says so or not. */
+	add_table(&w, TABLE_FILE_TEXT, "/etc/passwd", NULL);
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+static int
+send_object(struct launcher *l, const char *component, enum grant_kind kind,
+    size_t instance, struct str name, int fd)
+{
+	struct launch_object o = { .kind = (uint8_t)kind,
+		.instance = (uint32_t)instance,
+		.component = str_of(component), .name = str_sub(name, 0, 128) };
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy == -1)
+		return -1;
+	chan_tell(l->broker, LAUNCH_OBJECT, 0, &o, &copy);
+	return 0;
+}
+
+static int
+send_run(struct launcher *l, const struct settings *s, const char *component,
+    unsigned instances)
+{
+	struct launch_run r = { .instances = instances,
+		.component = str_of(component) };
+	int copy = fcntl(s->main_fd, F_DUPFD_CLOEXEC, 3);
+	int keep = fcntl(s->main_fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy == -1 || keep == -1)
+		return -1;
+	spawn_config(l, r.component, keep);
+	chan_tell(l->broker, LAUNCH_RUN, 0, &r, &copy);
+	return 0;
+}
+
+static unsigned
+smtpd_workers(const struct settings *s)
+{
+	int64_t n = conf_int(s->main, P_SMTPD_WORKER_COUNT);
+
+	/* One processor is left to everybody else. */
+	if (n == 0)
+		n = (int64_t)s->build.host.cpus - 1;
+	return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
+}
+
+/* Is there a line in master.cf that this component serves? */
+static bool
+in_master(const struct settings *s, const char *component)
+{
+	for (size_t i = 0; i < s->build.master.n; i++)
+		if (s->build.master.v[i].component != NULL &&
+		    strcmp(s->build.master.v[i].component, component) == 0)
+			return true;
+	return false;
+}
+
+static int
+send_components(struct launcher *l, const struct settings *s, struct buf *err)
+{
+	static const char *const always[] = { "logd", "dns", "lookup",
+		"control" };
+	static const char *const needed[] = { "rewrite", "cleanup", "qmgr",
+		"bounce" };
+	static const char *const listed[] = { "smtp", "local", "virtual",
+		"pickup" };
+	int bad = 0;
+
+	for (size_t i = 0; i < NELEM(always); i++)
+		bad |= send_run(l, s, always[i], 1);
+	for (size_t i = 0; i < NELEM(needed); i++) {
+		if (!in_master(s, needed[i])) {
+			buf_printf(err, "%s/master.cf: there is no line for "
+			    "%s, without which no mail flows", s->build.dir,
+			    needed[i]);
+			return -1;
+		}
+		bad |= send_run(l, s, needed[i], 1);
+	}
+	for (size_t i = 0; i < NELEM(listed); i++)
+		if (in_master(s, listed[i]))
+			bad |= send_run(l, s, listed[i], 1);
+	if (in_master(s, "smtpd")) {
+		bad |= send_run(l, s, "smtpd", smtpd_workers(s));
+		bad |= send_run(l, s, "gate", 1);
+	}
+	/* Mailbox processes are made when there is mail for a user. */
+	bad |= send_run(l, s, "mailbox", 0);
+	if (bad != 0)
+		buf_printf(err, "descriptors: %s", strerror(errno));
+	return bad;
+}
+
+/* --- addresses to listen on ----------------------------------------------- */
+
+#define ADDRS_MAX 64
+
+struct addrs {
+	struct netaddr v[ADDRS_MAX];
+	size_t n;
+	bool ipv4, ipv6;
+};
+
+static void
+add_addr(struct addrs *as, int family, const void *ip)
+{
+	struct netaddr a = { .family = family == AF_INET ? 4 : 6 };
+
+	if (as->n == ADDRS_MAX || (family == AF_INET ? !as->ipv4 : !as->ipv6))
+		return;
+	memcpy(a.ip, ip, family == AF_INET ? 4 : 16);
+	for (size_t i = 0; i < as->n; i++)
+		if (as->v[i].family == a.family &&
+		    memcmp(as->v[i].ip, a.ip, 16) == 0)
+			return;
+	as->v[as->n++] = a;
+}
+
+static int
+add_host(struct addrs *as, struct str host, struct buf *err)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *res, *ai;
+	struct net net;
+	char *name;
+	int r;
+
+	if (net_parse(host, &net, NULL) == 0) {
+		add_addr(as, net.family, net.addr);
+		return 0;
+	}
+	name = str_dup(host);
+	r = getaddrinfo(name, NULL, &hints, &res);
+	if (r != 0) {
+		buf_printf(err, "cannot find the address of %s: %s", name,
+		    gai_strerror(r));
+		free(name);
+		return -1;
+	}
+	free(name);
+	for (ai = res; ai != NULL; ai = ai->ai_next) {
+		if (ai->ai_family == AF_INET)
+			add_addr(as, AF_INET, &((struct sockaddr_in *)(void *)
+			    ai->ai_addr)->sin_addr);
+		else if (ai->ai_family == AF_INET6)
+			add_addr(as, AF_INET6, &((struct sockaddr_in6 *)
+			    (void *)ai->ai_addr)->sin6_addr);
+	}
+	freeaddrinfo(res);
+	return 0;
+}
+
+static bool
+have_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool have = fd != -1;
+
+	fd_close(&fd);
+	return have;
+}
+
+static int
+interface_addrs(const struct settings *s, struct addrs *as, struct buf *err)
+{
+	struct conf_list list = conf_list(s->main, P_INET_INTERFACES);
+	struct in_addr any4 = { htonl(INADDR_ANY) };
+	struct in_addr lo4 = { htonl(INADDR_LOOPBACK) };
+	struct in6_addr any6 = IN6ADDR_ANY_INIT, lo6 = IN6ADDR_LOOPBACK_INIT;
+
+	for (size_t i = 0; i < list.n; i++) {
+		struct str w = list.v[i].text;
+
+		if (str_caseeq(w, STR("all"))) {
+			add_addr(as, AF_INET, &any4);
+			add_addr(as, AF_INET6, &any6);
+		} else if (str_caseeq(w, STR("loopback-only"))) {
+			add_addr(as, AF_INET, &lo4);
+			add_addr(as, AF_INET6, &lo6);
+		} else if (add_host(as, w, err) == -1) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+send_listeners(struct launcher *l, const struct settings *s,
+    const struct service *sv, size_t index, struct buf *err)
+{
+	struct addrs as = { .n = 0 };
+	bool all = conf_has(s->main, P_INET_PROTOCOLS, "all");
+
+	as.ipv4 = all || conf_has(s->main, P_INET_PROTOCOLS, "ipv4");
+	as.ipv6 = (all && have_ipv6()) ||
+	    conf_has(s->main, P_INET_PROTOCOLS, "ipv6");
+	if ((sv->host[0] == '\0' ? interface_addrs(s, &as, err) :
+	    add_host(&as, str_of(sv->host), err)) == -1)
+		return -1;
+	for (size_t i = 0; i < as.n; i++) {
+		int fd;
+
+		as.v[i].port = sv->port_num;
+		fd = listen_inet(l, &as.v[i], err);
+		if (fd == -1 || send_object(l, "gate", GRANT_LISTENER, index,
+		    str_of(sv->name), fd) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Components that take the configurations of their lines. */
+static bool
+is_run(const char *component)
+{
+	static const char *const names[] = { "smtpd", "smtp", "local",
+		"virtual", "cleanup", "qmgr", "rewrite", "bounce", "pickup" };
+
+	for (size_t i = 0; i < NELEM(names); i++)
+		if (strcmp(component, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+collect_tables_fd(struct launcher *l, const struct settings *s, int fd)
+{
+	struct conf *c = conf_open(fd);
+
+	if (c != NULL)
+		collect_tables(l, s, c);
+	conf_free(&c);
+}
+
+/*
+ * Each line of master.cf: its configuration to the component that serves it,
+ * its sockets to gate.
+ */
+static int
+send_service(struct launcher *l, struct settings *s, size_t index,
+    struct buf *err)
+{
+	const struct service *sv = &s->build.master.v[index];
+	bool is_smtpd;
+	int fd, bad = 0;
+
+	if (sv->component == NULL || !is_run(sv->component))
+		return 0;
+	is_smtpd = strcmp(sv->component, "smtpd") == 0;
+	fd = build_memfd(&s->build, sv, s->generation);
+	if (fd == -1) {
+		report_errors(&s->build.rep, err);
+		return -1;
+	}
+	bad |= send_object(l, sv->component, GRANT_CONFIG, index,
+	    str_of(sv->name), fd);
+	if (is_smtpd)
+		bad |= send_object(l, "gate", GRANT_CONFIG, index,
+		    str_of(sv->name), fd);
+	collect_tables_fd(l, s, fd);
+	close(fd);
+	if (is_smtpd && sv->socket == CONF_INET)
+		bad |= send_listeners(l, s, sv, index, err);
+	return bad;
+}
+
+/* --- resolvers ------------------------------------------------------------ */
+
+static int
+send_resolver(struct launcher *l, struct str item)
+{
+	struct launch_resolver r;
+	struct str host = item;
+	uint64_t port = 53;
+	ptrdiff_t colon = str_rchr(item, ':');
+	struct net net;
+
+	if (item.n > 0 && colon > 0 && (item.p[colon - 1] == ']' ||
+	    str_chr(item, ':') == colon)) {
+		host = str_sub(item, 0, (size_t)colon);
+		if (str_u64(str_sub(item, (size_t)colon + 1, item.n), 65535,
+		    &port) == -1)
+			return -1;
+	}
+	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = str_sub(host, 1, host.n - 1);
+	if (net_parse(host, &net, NULL) == -1)
+		return -1;
+	memset(&r, 0, sizeof(r));
+	r.addr.family = net.family == AF_INET ? 4 : 6;
+	r.addr.port = (uint16_t)port;
+	memcpy(r.addr.ip, net.addr, net.family == AF_INET ? 4 : 16);
+	chan_tell(l->broker, LAUNCH_RESOLVER, 0, &r, NULL);
+	return 0;
+}
+
+/* The system's resolvers, where main.cf names none. */
+static void
+send_system_resolvers(struct launcher *l)
+{
+	int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC), sent = 0;
+	struct str text, line, word;
+	char *p = NULL;
+	size_t n = 0;
+
+	if (fd != -1 && fd_slurp(fd, 65536, &p, &n) == 0) {
+		text = str_make(p, n);
+		while (str_token(&text, "\n", &line))
+			if (str_token(&line, " \t", &word) &&
+			    str_eq(word, STR("nameserver")) &&
+			    str_token(&line, " \t", &word) && sent < 3 &&
+			    send_resolver(l, word) == 0)
+				sent++;
+	}
+	fd_close(&fd);
+	free(p);
+	if (sent == 0)
+		send_resolver(l, STR("127.0.0.1"));
+}
+
+static int
+send_resolvers(struct launcher *l, const struct settings *s, struct buf *err)
+{
+	struct conf_list list = conf_list(s->main, P_DNS_SERVERS);
+
+	if (list.n == 0)
+		send_system_resolvers(l);
+	for (size_t i = 0; i < list.n && i < 16; i++) {
+		if (send_resolver(l, list.v[i].text) == -1) {
+			buf_printf(err, "dns_servers: \"" STR_FMT "\" is no "
+			    "address (write [192.0.2.1]:53)",
+			    STR_ARG(list.v[i].text));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+send_log(struct launcher *l, struct buf *err)
+{
+	const char *kind = l->log_path[0] == '\0' ? "syslog" :
+	    strncmp(l->log_path, "/dev/std", 8) == 0 ? "stderr" : "maillog";
+	int fd = files_log(l), r;
+
+	if (fd == -1) {
+		if (strcmp(kind, "syslog") == 0)
+			return 0; /* no syslog here: logd drops, and says so */
+		buf_printf(err, "maillog_file %s: %s", l->log_path,
+		    strerror(errno));
+		return -1;
+	}
+	r = send_object(l, "logd", GRANT_FILE, 0, str_of(kind), fd);
+	close(fd);
+	return r;
+}
+
+static int
+send_sockets(struct launcher *l, const struct settings *s, struct buf *err)
+{
+	int fd = listen_unix(l, "public/control", 0666, err);
+
+	if (fd == -1 || send_object(l, "control", GRANT_LISTENER, 0,
+	    STR("control"), fd) == -1)
+		return -1;
+	if (!in_master(s, "pickup"))
+		return 0;
+	fd = listen_unix(l, "public/pickup", 0666, err);
+	return fd == -1 ? -1 : send_object(l, "pickup", GRANT_LISTENER, 0,
+	    STR("pickup"), fd);
+}
+
+static void
+forget_tables(struct launcher *l)
+{
+	struct table_name *t;
+
+	while ((t = LIST_FIRST(&l->tables)) != NULL) {
+		LIST_REMOVE(t, link);
+		free(t->name);
+		free(t);
+	}
+}
+
+int
+settings_send(struct launcher *l, struct settings *s, struct buf *err)
+{
+	struct launch_planned p = { .generation = s->generation,
+		.level = (uint8_t)l->cradle.level, .waived = l->waived,
+		.stop_ms = STOP_MS, .pid = (uint32_t)getpid(),
+		.directory = str_of(s->build.dir) };
+
+	forget_tables(l);
+	collect_tables(l, s, s->main);
+	if (send_components(l, s, err) != 0 || send_log(l, err) == -1 ||
+	    send_resolvers(l, s, err) == -1 || send_sockets(l, s, err) == -1)
+		return -1;
+	for (size_t i = 0; i < s->build.master.n; i++)
+		if (send_service(l, s, i, err) != 0)
+			return -1;
+	chan_tell(l->broker, LAUNCH_PLANNED, 0, &p, NULL);
+	return 0;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Directories and files: the queue directory with its owners and modes, the
+ * log, the tables that the configuration names, the lock.
+ */
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "table/table.h"
+
+#include "launcher.h"
+
+/*
+ * Each component has a user id of its own: sandbox_uid_base and its place in
+ * this list, which only ever grows at its end, because files are owned by
+ * these numbers.
+ */
+static const char *const components[] = { "launcher", "broker", "logd",
+	"gate", "smtpd", "dns", "lookup", "rewrite", "cleanup", "qmgr", "smtp",
+	"local", "virtual", "mailbox", "bounce", "pickup", "control", "keys",
+	"auth", "mailauth", "pipe", "anvil" };
+
+uid_t
+files_uid(const struct launcher *l, const char *component)
+{
+	/* In a user namespace there is one id; it is called 0 there. */
+	if (l->cradle.level != LEVEL_ROOT)
+		return 0;
+	for (size_t i = 0; i < NELEM(components); i++)
+		if (strcmp(component, components[i]) == 0)
+			return (uid_t)(l->uid_base + (int64_t)i);
+	return (uid_t)(l->uid_base + 63);
+}
+
+/* A directory, made if need be, with exactly this owner and mode. */
+static int
+need_dir(const char *path, uid_t uid, gid_t gid, mode_t mode, bool chown_it,
+    struct buf *err)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdir(path, mode & 0777) == -1 && errno != EEXIST) {
+		buf_printf(err, "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	/* Look at what was opened, not at a name that may change. */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1 || fstat(fd, &st) == -1 ||
+	    (chown_it && (st.st_uid != uid || st.st_gid != gid) &&
+	    fchown(fd, uid, gid) == -1) ||
+	    ((st.st_mode & 07777) != mode && fchmod(fd, mode) == -1)) {
+		buf_printf(err, "%s: %s", path, strerror(errno));
+		fd_close(&fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+files_spool(struct launcher *l, struct buf *err)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+	} dirs[] = {
+		/* Anybody may leave a file, nobody may list or take others'. */
+		{ "maildrop", 01733 },
+		{ "incoming", 0700 }, { "active", 0700 }, { "deferred", 0700 },
+		{ "hold", 0700 }, { "corrupt", 0700 }, { "journal", 0700 },
+		{ "public", 0755 }, { "pid", 0755 },
+	};
+	uid_t uid = files_uid(l, "qmgr");
+	bool own = l->cradle.level == LEVEL_ROOT;
+	int fd;
+
+	fd = need_dir(l->queue_dir, uid, (gid_t)uid, 0755, own, err);
+	if (fd == -1)
+		return -1;
+	fd_close(&l->spool_fd);
+	l->spool_fd = fd;
+	for (size_t i = 0; i < NELEM(dirs); i++) {
+		char *path = xasprintf("%s/%s", l->queue_dir, dirs[i].name);
+		bool ours = strcmp(dirs[i].name, "public") == 0 ||
+		    strcmp(dirs[i].name, "pid") == 0;
+
+		fd = need_dir(path, ours ? 0 : uid, ours ? 0 : (gid_t)uid,
+		    dirs[i].mode, own, err);
+		free(path);
+		if (fd == -1)
+			return -1;
+		close(fd);
+	}
+	return 0;
+}
+
+int
+files_lock(struct launcher *l, struct buf *err)
+{
+	char *dir = xasprintf("%s/pid", l->queue_dir);
+	char *path = xasprintf("%s/pid/master.pid", l->queue_dir);
+	char text[32];
+	int n, fd = -1;
+
+	if ((mkdir(l->queue_dir, 0755) == -1 && errno != EEXIST) ||
+	    (mkdir(dir, 0755) == -1 && errno != EEXIST) ||
+	    (fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	    0644)) == -1) {
+		buf_printf(err, "%s: %s", path, strerror(errno));
+	} else if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		buf_printf(err, "the mail system is already running (%s is "
+		    "locked)", path);
+		fd_close(&fd);
+	} else {
+		n = snprintf(text, sizeof(text), "%10d\n", (int)getpid());
+		if (ftruncate(fd, 0) == -1 ||
+		    pwrite(fd, text, (size_t)n, 0) != n) {
+			buf_printf(err, "%s: %s", path, strerror(errno));
+			fd_close(&fd);
+		}
+	}
+	l->lock_fd = fd;
+	free(dir);
+	free(path);
+	return fd == -1 ? -1 : 0;
+}
+
+/* --- the log -------------------------------------------------------------- */
+
+static int
+open_syslog(void)
+{
+	static const struct sockaddr_un un = { .sun_family = AF_UNIX,
+		.sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd != -1 &&
+	    connect(fd, (const struct sockaddr *)&un, sizeof(un)) == -1)
+		fd_close(&fd);
+	return fd;
+}
+
+int
+files_log(struct launcher *l)
+{
+	const char *path = l->log_path;
+
+	if (path == NULL || path[0] == '\0')
+		return open_syslog();
+	if (strcmp(path, "/dev/stdout") == 0)
+		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (strcmp(path, "/dev/stderr") == 0)
+		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOCTTY | O_NONBLOCK, 0644);
+}
+
+/* --- tables --------------------------------------------------------------- */
+
+/*
+ * lookup names a file behind one of the tables in the configuration; any
+ * other is refused.
+ */
+static int
+open_table(struct launcher *l, struct str path)
+{
+	struct table_name *t;
+
+	LIST_FOREACH(t, &l->tables, link)
+		if (str_eq(path, str_of(t->name)))
+			return open(t->name, O_RDONLY | O_CLOEXEC |
+			    O_NONBLOCK | O_NOCTTY);
+	errno = EPERM;
+	return -1;
+}
+
+int
+files_open(struct launcher *l, const struct launch_open *q)
+{
+	switch ((enum launch_what)q->what) {
+	case OPEN_LOG:
+		return files_log(l);
+	case OPEN_TABLE:
+		return open_table(l, q->name);
+	}
+	errno = EINVAL;
+	return -1;
+}

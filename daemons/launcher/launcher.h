@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LAUNCHER_LAUNCHER_H
+#define LAUNCHER_LAUNCHER_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "chan/chan.h"
+#include "edge/launch.h"
+#include "loop/loop.h"
+#include "sandbox/attest.h"
+#include "sandbox/policy.h"
+#include "sandbox/sandbox.h"
+
+/*
+ * The launcher: what needs privilege, and nothing else.
+ *
+ *	config.c	the configuration, read and sent to the broker as a plan
+ *	listen.c	listening sockets
+ *	files.c		spool and other directories, log, tables, lock
+ *	spawn.c		processes: made, attested, killed, mourned
+ *	main.c		start, signals, the broker's orders
+ */
+
+/* A process we made. */
+struct child {
+	LIST_ENTRY(child) link;
+	const struct policy *policy;
+	struct sandbox_place place;
+	pid_t pid;
+};
+
+/* The compiled filter of a policy, made when first needed. */
+struct filter {
+	const struct policy *policy;
+	int fd;
+};
+
+/* A socket that stays open over a reload, so that no client is refused. */
+struct listener {
+	LIST_ENTRY(listener) link;
+	char *key; /* `inet:127.0.0.1:25`, `unix:public/pickup` */
+	int fd;
+	unsigned generation; /* of the plan that last asked for it */
+};
+
+/* A file that the configuration names as a table: `hash:/etc/aliases`. */
+struct table_name {
+	LIST_ENTRY(table_name) link;
+	char *name;
+};
+
+struct launcher {
+	struct loop *loop;
+	struct chan *broker; /* NULL while it is being started */
+	pid_t broker_pid;
+	int64_t broker_started_ms;
+	int64_t broker_backoff_ms;
+	struct timer broker_timer;
+	struct cradle cradle;
+	LIST_HEAD(, child) children;
+	LIST_HEAD(, listener) listeners;
+	LIST_HEAD(, table_name) tables;
+	struct filter *filters;
+	char *directory; /* configuration */
+	char *libexec; /* where the daemons' programs are */
+	char *queue_dir, *data_dir, *log_path;
+	char *virtual_base, *mail_spool; /* where mailboxes are */
+	char *syslog_name, *hostname;
+	char home_text[1024]; /* of the last mailbox made, for its answer */
+	uid_t real_uid; /* before any user namespace */
+	int broker_fd; /* our end of the channel, until it has a chan */
+	int spool_fd; /* the queue directory, for qmgr */
+	int lock_fd;
+	int say_fd; /* whoever started us waits here, or -1 */
+	unsigned generation;
+	uint32_t waived;
+	int64_t uid_base;
+	bool foreground;
+	bool stopping;
+	bool restart; /* the broker died: start again when all are gone */
+};
+
+/* --- config.c ------------------------------------------------------------- */
+
+/*
+ * Read main.cf and master.cf into l->conf...; errors go to err, with file and
+ * line.  What is in force stays in force when this fails.
+ */
+struct settings;
+struct settings *settings_read(const char *directory, unsigned generation,
+    struct buf *err);
+void settings_free(struct settings **sp);
+/* Take directories, level, tables from the settings. */
+int settings_apply(struct launcher *l, const struct settings *s,
+    struct buf *err);
+/* Everything the broker is to know and to hand out. */
+int settings_send(struct launcher *l, struct settings *s, struct buf *err);
+
+/* --- listen.c ------------------------------------------------------------- */
+
+/* A listening TCP socket; -1 with a sentence in err. */
+int listen_inet(struct launcher *l, const struct netaddr *a, struct buf *err);
+/* A listening local socket below the queue directory. */
+int listen_unix(struct launcher *l, const char *path, mode_t mode,
+    struct buf *err);
+/* Close those that the newest plan does not have. */
+void listen_sweep(struct launcher *l);
+
+/* --- files.c -------------------------------------------------------------- */
+
+/* One launcher for one data directory: take the lock, write our pid. */
+int files_lock(struct launcher *l, struct buf *err);
+/* The queue directory and what is in it, with owners and modes. */
+int files_spool(struct launcher *l, struct buf *err);
+/* What BROKER asked to have opened: a descriptor, or -1 with errno. */
+int files_open(struct launcher *l, const struct launch_open *q);
+int files_log(struct launcher *l);
+uid_t files_uid(const struct launcher *l, const char *component);
+
+/* --- spawn.c -------------------------------------------------------------- */
+pid_t spawn_broker(struct launcher *l, struct buf *err);
+void spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
+    struct launch_spawned *out, struct buf *err);
+void spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
+    struct launch_spawned *out, struct buf *err);
+void spawn_attest(struct launcher *l, pid_t pid, struct launch_attested *out,
+    struct buf *err);
+/* Keep the configuration that components of this name start with. */
+void spawn_config(struct launcher *l, struct str component, int fd);
+void spawn_kill(struct launcher *l, pid_t pid);
+void spawn_kill_all(struct launcher *l);
+/* Children that have died; fn hears of each. */
+void spawn_reap(struct launcher *l,
+    void (*fn)(struct launcher *l, pid_t pid, int status));
+
+/* --- main.c --------------------------------------------------------------- */
+
+/* A line for the log: to whoever started us, and to the log itself. */
+void launcher_say(struct launcher *l, int level, const char *fmt, ...)
+    PRINTFLIKE(3, 4);
+
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Processes: made, attested, killed, mourned.
+ */
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+#include "launcher.h"
+
+/* The configuration that new processes of a component start with. */
+struct start_config {
+	LIST_ENTRY(start_config) link;
+	char *component;
+	int fd;
+};
+
+static LIST_HEAD(, start_config) configs = LIST_HEAD_INITIALIZER(configs);
+
+void
+spawn_config(struct launcher *l, struct str component, int fd)
+{
+	struct start_config *c;
+
+	(void)l;
+	LIST_FOREACH(c, &configs, link)
+		if (str_eq(component, str_of(c->component)))
+			break;
+	if (c == NULL) {
+		c = xcalloc(1, sizeof(*c));
+		c->component = str_dup(component);
+		c->fd = -1;
+		LIST_INSERT_HEAD(&configs, c, link);
+	}
+	fd_close(&c->fd);
+	c->fd = fd;
+}
+
+static int
+find_config(const char *component)
+{
+	struct start_config *c;
+
+	LIST_FOREACH(c, &configs, link)
+		if (strcmp(component, c->component) == 0)
+			return c->fd;
+	return -1;
+}
+
+/* The filter of a policy, compiled once; -1 with a sentence in err. */
+static int
+filter_of(struct launcher *l, const struct policy *policy, struct buf *err)
+{
+	char text[512];
+	struct filter *f;
+
+	if (l->filters == NULL) {
+		l->filters = xcalloc(policy_count(), sizeof(*l->filters));
+		for (size_t i = 0; i < policy_count(); i++)
+			l->filters[i] = (struct filter){ policy_at(i), -1 };
+	}
+	for (f = l->filters; f->policy != policy; f++)
+		;
+	if (f->fd == -1)
+		f->fd = sandbox_filter(policy, text, sizeof(text));
+	if (f->fd == -1)
+		buf_printf(err, "filter of %s: %s", policy->name, text);
+	return f->fd;
+}
+
+/* What little a component needs to find in its environment. */
+static char *const *
+component_env(void)
+{
+	static char *env[8];
+	static const char *const keep[] = { "TZ", "ASAN_OPTIONS",
+		"UBSAN_OPTIONS" };
+	size_t n = 0;
+
+	if (env[0] != NULL)
+		return env;
+	env[n++] = xstrdup("PATH=/usr/bin:/bin");
+	for (size_t i = 0; i < NELEM(keep); i++) {
+		const char *v = getenv(keep[i]);
+
+		if (v != NULL)
+			env[n++] = xasprintf("%s=%s", keep[i], v);
+	}
+	env[n] = NULL;
+	return env;
+}
+
+/*
+ * Make a process of policy at place with these descriptors, and remember it.
+ * -1 with a sentence in err.  A failure in the child itself shows as its death
+ * with status 70: the broker then waits and tries again.
+ */
+static pid_t
+spawn(struct launcher *l, const struct policy *policy,
+    const struct sandbox_place *place, const struct cradle_fd *fds, size_t n,
+    const char *instance, struct buf *err)
+{
+	struct buf place_text;
+	char *path = xasprintf("%s/%s", l->libexec, policy->name);
+	struct child *c;
+	char *argv[4];
+	pid_t pid;
+
+	buf_init(&place_text, 256);
+	place_format(place, &place_text);
+	argv[0] = path;
+	argv[1] = (char *)(uintptr_t)buf_cstr(&place_text);
+	argv[2] = (char *)(uintptr_t)instance;
+	argv[3] = NULL;
+	pid = sandbox_clone(&l->cradle, NULL);
+	if (pid == 0) {
+		if (cradle_child(&l->cradle, policy, fds, n) == 0)
+			execve(path, argv, component_env());
+		_exit(70);
+	}
+	if (pid == -1) {
+		buf_printf(err, "cannot make a process: %s", strerror(errno));
+	} else {
+		c = xcalloc(1, sizeof(*c));
+		c->policy = policy;
+		c->place = *place;
+		c->pid = pid;
+		LIST_INSERT_HEAD(&l->children, c, link);
+	}
+	buf_clear(&place_text);
+	free(path);
+	return pid;
+}
+
+static struct sandbox_place
+place_for(const struct launcher *l, const struct policy *policy)
+{
+	struct sandbox_place p = { .level = l->cradle.level,
+		.waived = l->waived, .filter_fd = SLOT_FILTER };
+
+	p.uid = files_uid(l, policy->name);
+	p.gid = (gid_t)p.uid;
+	if (l->cradle.level == LEVEL_BARE) {
+		p.uid = getuid();
+		p.gid = getgid();
+	}
+	return p;
+}
+
+pid_t
+spawn_broker(struct launcher *l, struct buf *err)
+{
+	const struct policy *policy = policy_find(STR("broker"));
+	struct sandbox_place place = place_for(l, policy);
+	struct cradle_fd fds[2];
+	pid_t pid;
+	int filter = filter_of(l, policy, err), sv[2];
+
+	if (filter == -1)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0, sv) == -1) {
+		buf_printf(err, "socketpair: %s", strerror(errno));
+		return -1;
+	}
+	fds[0] = (struct cradle_fd){ SLOT_BROKER, sv[1] };
+	fds[1] = (struct cradle_fd){ SLOT_FILTER, filter };
+	pid = spawn(l, policy, &place, fds, 2, NULL, err);
+	close(sv[1]);
+	if (pid == -1)
+		close(sv[0]);
+	else
+		l->broker_fd = sv[0];
+	return pid;
+}
+
+void
+spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
+    struct launch_spawned *out, struct buf *err)
+{
+	const struct policy *policy = policy_find(q->component);
+	struct sandbox_place place;
+	struct cradle_fd fds[4];
+	char instance[16];
+	size_t n = 0;
+	int filter;
+
+	if (policy == NULL || find_config(policy->name) == -1) {
+		buf_printf(err, "no such component in the plan");
+		return;
+	}
+	filter = filter_of(l, policy, err);
+	if (filter == -1)
+		return;
+	place = place_for(l, policy);
+	fds[n++] = (struct cradle_fd){ SLOT_BROKER, fd };
+	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, find_config(policy->name) };
+	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
+	if (str_eq(q->component, STR("qmgr")))
+		fds[n++] = (struct cradle_fd){ SLOT_DIR, l->spool_fd };
+	snprintf(instance, sizeof(instance), "%u", q->instance);
+	out->uid = place.uid;
+	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, instance, err);
+}
+
+/* --- mailboxes ------------------------------------------------------------ */
+
+/*
+ * Whose mailbox: a login name that the system knows, or a number that the
+ * configuration's maps gave.  Never root, never one of our own users.
+ */
+static int
+mailbox_user(struct launcher *l, const struct launch_mailbox *q, uid_t *uid,
+    gid_t *gid, char **home, struct buf *err)
+{
+	char name[65];
+	struct passwd *pw;
+
+	if (q->user.n == 0) {
+		*uid = q->uid;
+		*gid = q->gid;
+		*home = xstrdup(l->virtual_base);
+	} else {
+		if (str_copy(q->user, name, sizeof(name)) == -1 ||
+		    (pw = getpwnam(name)) == NULL) {
+			buf_printf(err, "no user of that name");
+			return -1;
+		}
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+		*home = xstrdup(pw->pw_dir);
+	}
+	if (*uid == 0 || *gid == 0 ||
+	    ((int64_t)*uid >= l->uid_base && (int64_t)*uid < l->uid_base + 64)) {
+		buf_printf(err, "mail is not delivered with the rights of user"
+		    " id %u", (unsigned)*uid);
+		return -1;
+	}
+	return 0;
+}
+
+/* Open a directory with that user's rights, so that only his links count. */
+static int
+open_dir_as(struct launcher *l, const char *path, uid_t uid, gid_t gid)
+{
+	bool become = l->cradle.level == LEVEL_ROOT;
+	int fd = -1, e;
+
+	if (path[0] != '/')
+		return -1;
+	if (become && (setegid(gid) == -1 || seteuid(uid) == -1))
+		abort();
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	e = errno;
+	if (become && (seteuid(0) == -1 || setegid(0) == -1))
+		abort();
+	errno = e;
+	return fd;
+}
+
+void
+spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
+    struct launch_spawned *out, struct buf *err)
+{
+	const struct policy *policy = policy_find(STR("mailbox"));
+	struct sandbox_place place = place_for(l, policy);
+	struct cradle_fd fds[5];
+	char instance[16], *home = NULL;
+	int filter = filter_of(l, policy, err), dir = -1, dir2 = -1;
+	uid_t uid;
+	gid_t gid;
+	size_t n = 0;
+
+	if (filter == -1 || find_config("mailbox") == -1 ||
+	    mailbox_user(l, q, &uid, &gid, &home, err) == -1)
+		goto out;
+	if (l->cradle.level == LEVEL_ROOT) {
+		place.uid = uid;
+		place.gid = gid;
+	} else if (uid != l->real_uid) {
+		buf_printf(err, "running as user id %u, mail of user id %u "
+		    "cannot be delivered", (unsigned)l->real_uid,
+		    (unsigned)uid);
+		goto out;
+	}
+	dir = open_dir_as(l, home, uid, gid);
+	if (q->user.n > 0)
+		dir2 = open_dir_as(l, l->mail_spool, uid, gid);
+	if (dir == -1 && dir2 == -1) {
+		buf_printf(err, "%s: %s", home, strerror(errno));
+		goto out;
+	}
+	fds[n++] = (struct cradle_fd){ SLOT_BROKER, fd };
+	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, find_config("mailbox") };
+	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
+	if (dir != -1)
+		fds[n++] = (struct cradle_fd){ SLOT_DIR, dir };
+	if (dir2 != -1)
+		fds[n++] = (struct cradle_fd){ SLOT_DIR2, dir2 };
+	snprintf(instance, sizeof(instance), "%u", q->instance);
+	out->uid = uid;
+	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, instance, err);
+	strlcpy(l->home_text, home, sizeof(l->home_text));
+	out->home = str_of(l->home_text);
+out:
+	fd_close(&dir);
+	fd_close(&dir2);
+	free(home);
+}
+
+/* --- the rest of a life --------------------------------------------------- */
+
+static struct child *
+find_child(struct launcher *l, pid_t pid)
+{
+	struct child *c;
+
+	LIST_FOREACH(c, &l->children, link)
+		if (c->pid == pid)
+			return c;
+	return NULL;
+}
+
+void
+spawn_attest(struct launcher *l, pid_t pid, struct launch_attested *out,
+    struct buf *err)
+{
+	struct child *c = find_child(l, pid);
+	struct evidence ev;
+	char text[512];
+	int filter;
+
+	out->ok = 0;
+	if (c == NULL) {
+		buf_printf(err, "no process of ours");
+		return;
+	}
+	filter = filter_of(l, c->policy, err);
+	if (sandbox_attest(pid, c->policy, &c->place, &l->cradle, filter, &ev,
+	    text, sizeof(text)) == -1)
+		buf_puts(err, text);
+	else
+		out->ok = 1;
+}
+
+/* Only what we made: the broker cannot name another's process. */
+void
+spawn_kill(struct launcher *l, pid_t pid)
+{
+	if (find_child(l, pid) != NULL)
+		kill(pid, SIGKILL);
+}
+
+void
+spawn_kill_all(struct launcher *l)
+{
+	struct child *c;
+
+	LIST_FOREACH(c, &l->children, link)
+		kill(c->pid, SIGKILL);
+}
+
+void
+spawn_reap(struct launcher *l,
+    void (*fn)(struct launcher *l, pid_t pid, int status))
+{
+	struct child *c;
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		c = find_child(l, pid);
+		if (c == NULL)
+			continue;
+		LIST_REMOVE(c, link);
+		free(c);
+		fn(l, pid, status);
+	}
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef EDGE_LAUNCH_H
+#define EDGE_LAUNCH_H
+
+#include "chan/rec.h"
+
+/*
+ * The broker (A) and its launcher (B).
+ *
+ * The launcher is root and does what only root can: it reads the
+ * configuration, opens files, binds ports, makes processes and looks at them
+ * through the kernel's eyes.  It listens to the broker and to nobody else, and
+ * what it may be asked for is written down here.  The broker decides, is
+ * sealed, and holds no privilege.
+ *
+ * After the start, and after each LAUNCH_RELOAD, the launcher sends its plan:
+ * a LAUNCH_RUN for every component (with its sealed configuration), a
+ * LAUNCH_OBJECT for everything an instance of it is to be given once it is
+ * sealed, then LAUNCH_PLANNED.
+ */
+#define launch_run_FIELDS(F) \
+	F(U32, instances) \
+	F(STR, component, 32)
+
+/* kind, instance, name: as in broker_grant. */
+#define launch_object_FIELDS(F) \
+	F(U8, kind) \
+	F(U32, instance) \
+	F(STR, component, 32) \
+	F(STR, name, 128)
+
+/* A DNS server that the configuration (or the system's) names. */
+#define launch_resolver_FIELDS(F) \
+	F(ADDR, addr)
+
+/* level, waived: see sandbox/sandbox.h, for status and audit. */
+#define launch_planned_FIELDS(F) \
+	F(U32, generation) \
+	F(U8, level) \
+	F(U32, waived) \
+	F(U32, stop_ms) \
+	F(U32, pid) \
+	F(STR, directory, 1024)
+
+/* The descriptor is the component's end of its channel to the broker. */
+#define launch_spawn_FIELDS(F) \
+	F(U32, instance) \
+	F(STR, component, 32)
+/* A mailbox process: user is a login name, or empty when uid and gid count. */
+#define launch_mailbox_FIELDS(F) \
+	F(U32, instance) \
+	F(U32, uid) \
+	F(U32, gid) \
+	F(STR, user, 64)
+#define launch_spawned_FIELDS(F) \
+	F(U32, pid) \
+	F(U32, uid) \
+	F(U32, error) \
+	F(STR, home, 1024) \
+	F(STR, text, 512)
+
+/* Is this process sealed as its policy says? */
+#define launch_attest_FIELDS(F) \
+	F(U32, pid)
+#define launch_attested_FIELDS(F) \
+	F(U8, ok) \
+	F(STR, text, 512)
+
+#define launch_kill_FIELDS(F) \
+	F(U32, pid)
+#define launch_exited_FIELDS(F) \
+	F(U32, pid) \
+	F(U32, code) \
+	F(U32, signal)
+
+/* A file that the configuration names: what is OPEN_LOG or OPEN_TABLE. */
+#define launch_open_FIELDS(F) \
+	F(U8, what) \
+	F(STR, name, 512)
+#define launch_file_FIELDS(F)
+#define launch_refused_FIELDS(F) \
+	F(U32, error) \
+	F(STR, text, 512)
+
+enum launch_what {
+	OPEN_LOG = 1,
+	OPEN_TABLE,
+};
+
+#define launch_reload_FIELDS(F)
+#define launch_done_FIELDS(F) \
+	F(U32, error) \
+	F(STR, text, 1024)
+
+/* Everything is up; everything has ended. */
+#define launch_up_FIELDS(F)
+#define launch_ended_FIELDS(F)
+
+/* The launcher was told to stop (reload) by a signal. */
+#define launch_stop_FIELDS(F)
+#define launch_hup_FIELDS(F)
+
+/* A line for whoever started the launcher, while there is no logd. */
+#define launch_say_FIELDS(F) \
+	F(U8, level) \
+	F(STR, text, 1200)
+
+#define EDGE_LAUNCH(R) \
+	R(LAUNCH_RUN, launch_run, REC_TELL, SIDE_B, 1) \
+	R(LAUNCH_OBJECT, launch_object, REC_TELL, SIDE_B, 1) \
+	R(LAUNCH_RESOLVER, launch_resolver, REC_TELL, SIDE_B, 0) \
+	R(LAUNCH_PLANNED, launch_planned, REC_TELL, SIDE_B, 0) \
+	R(LAUNCH_SPAWN, launch_spawn, REC_ASK, SIDE_A, 1) \
+	R(LAUNCH_MAILBOX, launch_mailbox, REC_ASK, SIDE_A, 1) \
+	R(LAUNCH_SPAWNED, launch_spawned, REC_ANSWER, SIDE_B, 0) \
+	R(LAUNCH_ATTEST, launch_attest, REC_ASK, SIDE_A, 0) \
+	R(LAUNCH_ATTESTED, launch_attested, REC_ANSWER, SIDE_B, 0) \
+	R(LAUNCH_KILL, launch_kill, REC_TELL, SIDE_A, 0) \
+	R(LAUNCH_EXITED, launch_exited, REC_TELL, SIDE_B, 0) \
+	R(LAUNCH_OPEN, launch_open, REC_ASK, SIDE_A, 0) \
+	R(LAUNCH_FILE, launch_file, REC_ANSWER, SIDE_B, 1) \
+	R(LAUNCH_REFUSED, launch_refused, REC_ANSWER, SIDE_B, 0) \
+	R(LAUNCH_RELOAD, launch_reload, REC_ASK, SIDE_A, 0) \
+	R(LAUNCH_DONE, launch_done, REC_ANSWER, SIDE_B, 0) \
+	R(LAUNCH_UP, launch_up, REC_TELL, SIDE_A, 0) \
+	R(LAUNCH_ENDED, launch_ended, REC_TELL, SIDE_A, 0) \
+	R(LAUNCH_STOP, launch_stop, REC_TELL, SIDE_B, 0) \
+	R(LAUNCH_HUP, launch_hup, REC_TELL, SIDE_B, 0) \
+	R(LAUNCH_SAY, launch_say, REC_TELL, SIDE_A, 0)
+
+EDGE_DECLARE(launch, EDGE_LAUNCH);
+
+#endif
