@@ -187,16 +187,16 @@ header_next(struct header_iter *it, struct header *out)
 		it->pos = end;
 		return HEADER_END;
 	}
-	if (is_mbox_from(it, line)) {
-		out->id = HEADER_MBOX_FROM;
-		out->value = line;
-	} else if (!header_split(line, &out->name, &out->value)) {
-		return HEADER_END;
-	} else {
+	/* A header first: "From :" is one, in an old spelling. */
+	if (header_split(line, &out->name, &out->value)) {
 		if ((end = fold_end(it, end)) == 0)
 			return HEADER_MORE;
 		out->id = header_lookup(out->name);
-	}
+	} else if (is_mbox_from(it, line)) {
+		out->id = HEADER_MBOX_FROM;
+		out->value = line;
+	} else
+		return HEADER_END;
 	text = chomp(str_sub(it->msg, off, end));
 	if (text.n > it->limit) {
 		text.n = it->limit;

@@ -88,7 +88,8 @@ unsigned header_flags(enum header_id id);
  * One logical header.  name and value are borrowed; the value begins at the
  * first byte behind the colon and its blanks, keeps its folds, and ends before
  * the last line's (CR) LF.  A header longer than the limit has its value cut
- * there, which clipped tells; off and end always cover all of it.
+ * there, which clipped tells; off and end always cover all of it, and the name
+ * is never cut.
  */
 struct header {
 	enum header_id id;
@@ -118,16 +119,17 @@ enum header_result {
  * Begin at the front of msg.  whole is false when msg is a window and more of
  * the message will follow; then HEADER_MORE may come, nothing is consumed, and
  * the caller sets it->msg (the same bytes, and more) and perhaps it->whole and
- * calls again, or gives up at a size of its choice.
+ * calls again, or gives up at a size of its choice.  A header is looked at from
+ * its beginning each time, so windows should grow by a factor, not by bytes.
  */
 void header_iter_init(struct header_iter *it, struct str msg, size_t limit,
     bool whole);
 enum header_result header_next(struct header_iter *it, struct header *out);
 
 /*
- * The name of a line that could begin a header: visible ASCII without a colon,
- * then a colon, blanks between them allowed.  False when it is none.  Of
- * *value only the front is set: it goes to the end of the line.
+ * Take apart a line that could begin a header: a name of visible ASCII without
+ * a colon, blanks or none, a colon.  *value is the rest of the line without
+ * its first blanks.  False, with nothing set, when the line is none.
  */
 bool header_split(struct str line, struct str *name, struct str *value);
 

@@ -59,7 +59,7 @@ static const struct {
 	    "@From joe Sat Nov 21 13:00:00 2026|A=b|+!" },
 	{ S(">From joe\r\nA: b\n\n"), "@>From joe|A=b|+!" },
 	{ S("A: b\nFrom joe: x\n"), "A=b|!From joe: x\n" },
-	{ S("From : x\n\n"), "@From : x|+!" },
+	{ S("From : x\n\n"), "From=x|+!" },
 	{ S("From: x\n\n"), "From=x|+!" },
 	/* any byte in a value */
 	{ S("A: \xff\x01\r\rx\n\n"), "A=\xff\x01\r\rx|+!" },
