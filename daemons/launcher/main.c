@@ -61,8 +61,9 @@ launcher_say(struct launcher *l, int level, const char *fmt, ...)
 			*p = '?';
 	localtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm);
-	if (l->say_fd != -1 && level < 3)
-		dprintf(l->say_fd, "%s%s\n", level_word[level], text);
+	if (level < 3)
+		dprintf(l->say_fd != -1 ? l->say_fd : STDERR_FILENO, "%s%s\n",
+		    level_word[level], text);
 	fd = files_log(l);
 	if (fd == -1)
 		return;

@@ -261,7 +261,7 @@ static void
 on_grant(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	const struct broker_grant *g = rec;
-	const struct boot_peer *p;
+	const struct boot_peer *p = NULL;
 	int fd = fds[0];
 
 	(void)ch;
@@ -277,6 +277,8 @@ on_grant(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		take_log(fd);
 	} else if ((p = find_peer(g)) != NULL) {
 		link_up(p, fd, g->instance, g->pid);
+	} else if (boot.hooks->grant != NULL) {
+		boot.hooks->grant(g, fd, boot.arg); /* logd: anybody's */
 	} else {
 		log_fatal("broker granted an unexpected channel: " STR_FMT
 		    " to " STR_FMT, STR_ARG(g->edge), STR_ARG(g->name));

@@ -82,7 +82,6 @@ chan_new(struct loop *l, int fd, const struct edge *e, enum side own,
 {
 	struct chan *ch = xcalloc(1, sizeof(*ch));
 
-	fd_nonblock(fd, 1); /* it is: the broker made it so */
 	ch->loop = l;
 	ch->fd = fd;
 	ch->edge = e;

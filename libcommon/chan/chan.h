@@ -51,7 +51,7 @@ typedef void chan_answer_fn(unsigned type, const void *rec, int *fds,
     void *arg);
 
 /*
- * Take over fd as our side of edge e.  on, gone and arg stay the owner's and
+ * Take over fd, which is non-blocking, as our side of edge e.  on, gone and arg stay the owner's and
  * outlive the channel.  Never fails.
  */
 struct chan *chan_new(struct loop *l, int fd, const struct edge *e,

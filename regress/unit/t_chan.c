@@ -112,7 +112,8 @@ start(struct pair *p, const struct edge *e, const struct chan_on *a,
 	memset(p, 0, sizeof(*p));
 	p->fd = -1;
 	p->loop = loop_new();
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0,
 	    sv), 0);
 	if (raw == NULL)
 		p->a = chan_new(p->loop, sv[0], e, SIDE_A, a, on_gone, p);

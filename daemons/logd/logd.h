@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOGD_LOGD_H
+#define LOGD_LOGD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "edge/log.h"
+
+/*
+ * Formatting of log lines (line.c) and where they go (sink.c).
+ */
+
+/* Who wrote a line: from the broker's grant, not from the writer. */
+struct writer {
+	char component[32];
+	uint32_t pid;
+	double tokens; /* lines it may still write now */
+	int64_t filled_ms;
+	uint64_t dropped; /* lines since the last that was written */
+};
+
+enum log_form {
+	FORM_FILE, /* `Nov 21 13:00:00 host postern/smtpd[1]: text` */
+	FORM_SYSLOG, /* `<22>Nov 21 13:00:00 postern/smtpd[1]: text` */
+	FORM_JSON, /* {"time": ..., "service": ..., "text": ...} */
+};
+
+struct line_style {
+	enum log_form form;
+	const char *host;
+	const char *syslog_name; /* `postern` */
+	int facility; /* syslog's number, mail is 2 */
+};
+
+/*
+ * Append one line, with its newline unless for syslog.  What a stranger wrote
+ * is in the text: control characters and bytes that are no UTF-8 become `?`,
+ * so that no line can pretend to be two, and none is longer than
+ * LOG_TEXT_MAX.  For FORM_JSON the text is escaped.
+ */
+void line_format(const struct line_style *style, const struct writer *w,
+    const struct log_line *line, struct buf *out);
+
+/* The number of a facility name (`mail`), or -1. */
+int line_facility(struct str name);
+
+/*
+ * May this writer have one more line now?  Those it may not are counted, and
+ * the count is told once it may again (out_missed).
+ */
+bool writer_charge(struct writer *w, int64_t now_ms, uint64_t *out_missed);
+
+/*
+ * Where lines go.  sink_fd() takes over a descriptor (file, stderr or syslog
+ * socket) and closes the one before; lines are kept in a bounded buffer and
+ * written by sink_flush().
+ */
+struct sink {
+	int fd;
+	bool datagrams; /* syslog: one line a datagram */
+	struct buf pending;
+	uint64_t lost; /* lines that could not be written */
+};
+
+void sink_init(struct sink *s);
+void sink_fd(struct sink *s, int fd, bool datagrams);
+void sink_line(struct sink *s, struct str line);
+void sink_flush(struct sink *s);
+
+#endif

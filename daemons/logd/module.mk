@@ -1,0 +1,2 @@
+DAEMONS += logd
+logd_SRCS := main.c line.c sink.c
