@@ -335,11 +335,11 @@ eval_family_default(struct eval *e, enum family_id id, struct str transport)
 static void
 undefined(struct eval *e, struct str name)
 {
-	if (e->rep == NULL)
-		return;
-	report_add(e->rep, REPORT_WARN, e->at == NULL ? NULL : e->at->file,
-	    e->at == NULL ? 0 : e->at->line, "it is taken to be empty",
-	    "undefined parameter: " STR_FMT, STR_ARG(name));
+	/* Reported where it is written, not where that is referred to. */
+	if (e->rep != NULL && e->at != NULL)
+		report_add(e->rep, REPORT_WARN, e->at->file, e->at->line,
+		    "it is taken to be empty", "undefined parameter: " STR_FMT,
+		    STR_ARG(name));
 }
 
 static bool

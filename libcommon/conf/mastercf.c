@@ -327,18 +327,17 @@ parse_service(const struct place *at, struct str s, struct service *sv)
 	while (n < COLUMNS - 1 && str_token(&s, " \t\r\n\v\f", &col[n]))
 		n++;
 	s = str_trim(s);
-	if (n < COLUMNS - 1 || s.n == 0) {
-		if (n > 0 && str_chr(col[0], '=') != -1)
-			return BAD(at,
-			    "begin this line with a blank: it belongs to the "
-			    "service above",
-			    "\"" STR_FMT "\" is not a name of a service",
-			    STR_ARG(col[0]));
+	if (n > 0 && str_chr(col[0], '=') != -1)
+		return BAD(at,
+		    "begin this line with a blank: it belongs to the service "
+		    "above",
+		    "\"" STR_FMT "\" is not a name of a service",
+		    STR_ARG(col[0]));
+	if (n < COLUMNS - 1 || s.n == 0)
 		return BAD(at,
 		    "name, type, private, unprivileged, chroot, wakeup, "
 		    "maxproc, command",
 		    "%zu columns where there should be %d", n, COLUMNS);
-	}
 	wakeup = col[5];
 	sv->wakeup_lazy = wakeup.n > 1 && str_ends(wakeup, STR("?"));
 	if (sv->wakeup_lazy)
