@@ -26,7 +26,6 @@
 	F(STR, sender, ADDR_MAX) \
 	F(STR, transport, 64) \
 	F(STR, nexthop, ADDR_MAX) \
-	F(U32, route_expires) \
 	F(U64, route_ticket) \
 	F(I64, arrived_us) \
 	F(I64, active_us) \

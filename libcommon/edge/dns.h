@@ -23,7 +23,6 @@
 	F(STR, nexthop, ADDR_MAX) \
 	F(U16, port) /* where the next hop names none */ \
 	F(U8, flags) \
-	F(U32, route_expires) \
 	F(U64, route_ticket)
 
 enum dns_route_flags {

@@ -33,7 +33,6 @@ enum resolve_flags {
 	F(U8, status) \
 	F(U8, class) \
 	F(U8, exists) \
-	F(U32, expires) \
 	F(U64, ticket) \
 	F(STR, addr, ADDR_MAX) \
 	F(STR, transport, 64) \

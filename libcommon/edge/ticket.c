@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
 
@@ -30,27 +29,12 @@ ticket_expiry(void)
 	return now_s() + TICKET_SECONDS;
 }
 
-static uint64_t
-sign(const struct ticket_key *k, const struct buf *b)
+uint64_t
+ticket_route(const struct ticket_key *k, struct str nexthop)
 {
-	struct str s = buf_get(b);
-	uint64_t t = siphash(k->key, s.p, s.n);
+	uint64_t t = siphash(k->key, nexthop.p, nexthop.n);
 
 	return t == 0 ? 1 : t;
-}
-
-uint64_t
-ticket_route(const struct ticket_key *k, struct str nexthop, uint32_t expires)
-{
-	struct buf b;
-	uint64_t t;
-
-	buf_init(&b, 4096);
-	buf_add(&b, &expires, sizeof(expires));
-	buf_str(&b, nexthop);
-	t = sign(k, &b);
-	buf_clear(&b);
-	return t;
 }
 
 uint64_t
@@ -82,10 +66,9 @@ fresh(uint32_t expires)
 
 bool
 ticket_route_ok(const struct ticket_key *k, struct str nexthop,
-    uint32_t expires, uint64_t ticket)
+    uint64_t ticket)
 {
-	return k->have && ticket != 0 && fresh(expires) &&
-	    ticket == ticket_route(k, nexthop, expires);
+	return k->have && ticket != 0 && ticket == ticket_route(k, nexthop);
 }
 
 bool

@@ -18,7 +18,8 @@
  *
  * Keys are made by the broker at each start and reach their two holders as
  * grants (GRANT_FILE, names TICKET_ROUTE and TICKET_ADDRESS, 16 bytes).
- * Tickets end after some minutes: what waits longer is resolved again.
+ * Tickets for addresses end after some minutes.  Those for routes last as long
+ * as the key: a message that is read back from disk is resolved again.
  */
 #define TICKET_ROUTE "route-key"
 #define TICKET_ADDRESS "address-key"
@@ -36,14 +37,13 @@ int ticket_key_read(struct ticket_key *k, int fd);
 uint32_t ticket_expiry(void);
 
 /* Never 0. */
-uint64_t ticket_route(const struct ticket_key *k, struct str nexthop,
-    uint32_t expires);
+uint64_t ticket_route(const struct ticket_key *k, struct str nexthop);
 uint64_t ticket_address(const struct ticket_key *k, const struct netaddr *to,
     uint32_t expires);
 
 /* Genuine and not over? */
 bool ticket_route_ok(const struct ticket_key *k, struct str nexthop,
-    uint32_t expires, uint64_t ticket);
+    uint64_t ticket);
 bool ticket_address_ok(const struct ticket_key *k, const struct netaddr *to,
     uint32_t expires, uint64_t ticket);
 

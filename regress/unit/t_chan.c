@@ -324,10 +324,11 @@ test_ticket(void **state)
 	assert_false(ticket_address_ok(&k, &to, exp - 2000, t));
 	to.port = 80;
 	assert_false(ticket_address_ok(&k, &to, exp, t));
-	t = ticket_route(&k, STR("[10.0.0.5]"), exp);
-	assert_true(ticket_route_ok(&k, STR("[10.0.0.5]"), exp, t));
-	assert_false(ticket_route_ok(&k, STR("[10.0.0.6]"), exp, t));
-	assert_false(ticket_route_ok(&k, STR("[10.0.0.5]"), exp, 0));
+	t = ticket_route(&k, STR("[10.0.0.5]"));
+	assert_true(ticket_route_ok(&k, STR("[10.0.0.5]"), t));
+	assert_false(ticket_route_ok(&other, STR("[10.0.0.5]"), t));
+	assert_false(ticket_route_ok(&k, STR("[10.0.0.6]"), t));
+	assert_false(ticket_route_ok(&k, STR("[10.0.0.5]"), 0));
 }
 
 int
