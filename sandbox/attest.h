@@ -22,7 +22,7 @@ struct evidence {
 	int no_new_privs;
 	int seccomp;	     /* 2: filter */
 	int seccomp_filters; /* -1 when the kernel does not say */
-	int threads; /* all of them behind the same walls */
+	int threads;	     /* all of them behind the same walls */
 	int filter_equal;    /* 1, 0, or -1: this process may not fetch it */
 	int root_empty;	     /* 1, 0, or -1 */
 	uint32_t own_ns;     /* WALL_*: namespaces that are not the caller's */
@@ -40,8 +40,8 @@ struct evidence {
  */
 int sandbox_attest(pid_t pid, const struct policy *policy,
     const struct sandbox_place *place, const struct cradle *cradle,
-    int filter_fd, struct evidence *out, char *err, size_t err_size)
-    WARN_UNUSED;
+    int filter_fd, struct evidence *out, char *err,
+    size_t err_size) WARN_UNUSED;
 
 /*
  * Fetch the i-th filter (0 is the one loaded last) of a process, as heap

@@ -55,11 +55,11 @@ status_line(struct evidence *ev, struct str key, const char *val)
 	static const struct {
 		const char *key;
 		size_t off;
-	} numbers[] = { { "NoNewPrivs", offsetof(struct evidence,
-				      no_new_privs) },
+	} numbers[] = { { "NoNewPrivs",
+			    offsetof(struct evidence, no_new_privs) },
 		{ "Seccomp", offsetof(struct evidence, seccomp) },
-		{ "Seccomp_filters", offsetof(struct evidence,
-				       seccomp_filters) },
+		{ "Seccomp_filters",
+		    offsetof(struct evidence, seccomp_filters) },
 		{ "Threads", offsetof(struct evidence, threads) } };
 	struct str rest, w;
 
@@ -79,7 +79,7 @@ status_line(struct evidence *ev, struct str key, const char *val)
 		read_ids(val, ev->gid);
 	} else if (str_eq(key, STR("Groups"))) {
 		rest = str_of(val);
-		for (ev->ngroups = 0; str_token(&rest, " ", &w);)
+		for (ev->ngroups = 0; str_token(&rest, " \t", &w);)
 			ev->ngroups++;
 	}
 }
@@ -122,8 +122,8 @@ namespaces_read(pid_t pid, const struct cradle *cradle, struct evidence *ev)
 		const char *name;
 		uint32_t wall;
 	} kinds[] = { { "net", WALL_NET }, { "pid", WALL_PID },
-		{ "mnt", WALL_MOUNT }, { "ipc", WALL_IPC },
-		{ "uts", WALL_UTS }, { "cgroup", WALL_CGROUP } };
+		{ "mnt", WALL_MOUNT }, { "ipc", WALL_IPC }, { "uts", WALL_UTS },
+		{ "cgroup", WALL_CGROUP } };
 	struct stat his, mine, empty;
 	char path[64];
 
@@ -134,8 +134,7 @@ namespaces_read(pid_t pid, const struct cradle *cradle, struct evidence *ev)
 			ev->unproven |= kinds[i].wall;
 			continue;
 		}
-		snprintf(path, sizeof(path), "/proc/self/ns/%s",
-		    kinds[i].name);
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i].name);
 		if (stat(path, &mine) == -1)
 			ev->unproven |= kinds[i].wall;
 		else if (his.st_ino != mine.st_ino)
@@ -177,13 +176,13 @@ filter_copy(pid_t pid, unsigned i, struct sock_filter **out, size_t *n)
 {
 	long len;
 
-	len = ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *)(uintptr_t)i,
-	    NULL);
+	len =
+	    ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *)(uintptr_t)i, NULL);
 	if (len <= 0)
 		return -1;
 	*out = xcalloc((size_t)len, sizeof(**out));
 	if (ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *)(uintptr_t)i,
-	    *out) != len) {
+		*out) != len) {
 		free(*out);
 		*out = NULL;
 		return -1;
@@ -331,8 +330,10 @@ sandbox_attest(pid_t pid, const struct policy *policy,
 		return -1;
 	}
 	if (out->threads > 1 && threads_same(pid, out) != 1) {
-		snprintf(err, err_size, "attesting %s: not all of its threads "
-		    "are behind the same walls", policy->name);
+		snprintf(err, err_size,
+		    "attesting %s: not all of its threads "
+		    "are behind the same walls",
+		    policy->name);
 		return -1;
 	}
 	namespaces_read(pid, cradle, out);

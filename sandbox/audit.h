@@ -21,7 +21,7 @@ enum audit_verdict {
 };
 
 struct audit_row {
-	char *wall;	/* "uid", "call openat", "descriptor 7" ... */
+	char *wall; /* "uid", "call openat", "descriptor 7" ... */
 	char *declared;
 	char *measured;
 	enum audit_verdict verdict;
@@ -32,12 +32,12 @@ struct audit {
 	struct audit_row *rows;
 	size_t n;
 	size_t equal, weaker, unmeasurable, waived;
-	unsigned calls_allowed;	 /* without conditions */
-	unsigned calls_checked;	 /* with conditions on arguments */
-	unsigned calls_errno;	 /* answered with an error */
-	unsigned points;	 /* calls and arguments the filter was run with */
+	unsigned calls_allowed; /* without conditions */
+	unsigned calls_checked; /* with conditions on arguments */
+	unsigned calls_errno;	/* answered with an error */
+	unsigned points; /* calls and arguments the filter was run with */
 	uint8_t policy_hash[POLICY_HASH];
-	bool sanitized;	 /* a build for tests: more is allowed */
+	bool sanitized; /* a build for tests: more is allowed */
 };
 
 /*

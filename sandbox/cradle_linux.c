@@ -110,8 +110,7 @@ caps_plan(void)
 	if (capng_get_caps_process() == -1)
 		return -1;
 	for (size_t i = 0; i < NELEM(needed); i++) {
-		if (capng_update(CAPNG_ADD, CAPNG_INHERITABLE, needed[i]) ==
-		    -1)
+		if (capng_update(CAPNG_ADD, CAPNG_INHERITABLE, needed[i]) == -1)
 			return -1;
 	}
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
@@ -144,15 +143,16 @@ int
 cradle_init(struct cradle *c, enum sandbox_level level, uint32_t waived,
     char *err, size_t err_size)
 {
-	*c = (struct cradle){ .level = level, .waived = waived, .net_fd = -1,
+	*c = (struct cradle){ .level = level,
+		.waived = waived,
+		.net_fd = -1,
 		.null_fd = -1 };
 	raise_nofile();
 	c->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (c->null_fd == -1)
 		return wall_fail(err, err_size, "root", "/dev/null");
 	if (level == LEVEL_USERNS && userns_enter() == -1)
-		return wall_fail(err, err_size, "namespaces",
-		    "user namespace");
+		return wall_fail(err, err_size, "namespaces", "user namespace");
 	if ((waived & WALL_NET) == 0) {
 		c->net_fd = empty_net();
 		if (c->net_fd == -1)

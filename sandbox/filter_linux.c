@@ -35,8 +35,8 @@ syscall_name(int nr)
 	if (nr < 0 || nr >= SYSCALL_MAX)
 		return NULL;
 	if (names[nr] == NULL)
-		names[nr] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE,
-		    nr);
+		names[nr] =
+		    seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
 	return names[nr];
 }
 
@@ -49,8 +49,7 @@ static struct scmp_arg_cmp
 comparison(const struct call_arg *a)
 {
 	uint64_t bits = a->wide ? UINT64_MAX : UINT32_MAX;
-	struct scmp_arg_cmp cmp = { .arg = a->index,
-		.op = SCMP_CMP_MASKED_EQ };
+	struct scmp_arg_cmp cmp = { .arg = a->index, .op = SCMP_CMP_MASKED_EQ };
 
 	switch (a->op) {
 	case ARG_EQ:
@@ -75,8 +74,8 @@ rule_add(scmp_filter_ctx ctx, const struct plan_call *pc,
     const struct policy_call *c)
 {
 	struct scmp_arg_cmp cmps[CALL_ARGS];
-	uint32_t action = c->error == 0 ? SCMP_ACT_ALLOW :
-	    SCMP_ACT_ERRNO((unsigned)c->error);
+	uint32_t action =
+	    c->error == 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO((unsigned)c->error);
 	int rc;
 
 	for (unsigned i = 0; i < c->nargs; i++)
@@ -125,7 +124,7 @@ plan_rules(scmp_filter_ctx ctx, const struct plan *plan, const char **bad)
 				ge = j;
 		}
 		rc = ge < pc->c.nargs ? rule_ge(ctx, pc, ge) :
-		    rule_add(ctx, pc, &pc->c);
+					rule_add(ctx, pc, &pc->c);
 		if (rc != 0) {
 			*bad = pc->c.name;
 			return rc;

@@ -45,8 +45,8 @@ struct path_beneath {
 int
 landlock_abi(void)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
-	    CREATE_VERSION);
+	long abi =
+	    syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
 
 	return abi < 0 ? 0 : (int)abi;
 }
@@ -103,7 +103,7 @@ landlock_dirs(int rs_fd, const struct policy *policy, uint64_t handled)
 			continue;
 		pb.allowed = beneath_rights(s->rights) & handled;
 		if (syscall(SYS_landlock_add_rule, rs_fd, RULE_PATH_BENEATH,
-		    &pb, 0) == -1)
+			&pb, 0) == -1)
 			return -1;
 	}
 	return 0;
@@ -116,6 +116,9 @@ landlock_enter(const struct policy *policy)
 	struct ruleset rs = ruleset_all(landlock_abi(), &size);
 	int rs_fd, rc;
 
+	/* The broker's work is to connect; for the others all TCP is denied. */
+	if (policy_promises(policy, "connect"))
+		rs.net = 0;
 	rs_fd = (int)syscall(SYS_landlock_create_ruleset, &rs, size, 0);
 	if (rs_fd == -1)
 		return -1;

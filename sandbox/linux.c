@@ -64,8 +64,9 @@ root_empty(const char **step)
 		return -1;
 	*step = "mounting an empty file system";
 	for (size_t i = 0; i < NELEM(places) && at == NULL; i++) {
-		if (mount("empty", places[i], "tmpfs", MS_RDONLY | MS_NOSUID |
-		    MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=2,mode=0555") == 0)
+		if (mount("empty", places[i], "tmpfs",
+			MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			"size=4k,nr_inodes=2,mode=0555") == 0)
 			at = places[i];
 	}
 	if (at == NULL)
@@ -179,7 +180,8 @@ static int
 build_caps(const struct policy *p, char *err, size_t err_size)
 {
 	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3 };
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
 	struct __user_cap_data_struct data[2] = { { 0 } };
 
 	for (size_t i = 0; i < p->ncaps; i++) {
@@ -203,8 +205,8 @@ build_process(const struct policy *p, uint32_t walls, char *err,
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return wall_fail(err, err_size, "nnp", "prctl");
 	/* After the user id changed: that resets it. */
-	if ((walls & WALL_DUMP) != 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ==
-	    -1)
+	if ((walls & WALL_DUMP) != 0 &&
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		return wall_fail(err, err_size, "dump", "prctl");
 	if ((walls & WALL_MDWE) != 0 &&
 	    prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == -1)
@@ -237,15 +239,13 @@ landlock_check(const struct policy *p)
  * that is still possible; the filter is loaded behind this.
  */
 static int
-check_unseen(const struct policy *p, uint32_t walls, char *err,
-    size_t err_size)
+check_unseen(const struct policy *p, uint32_t walls, char *err, size_t err_size)
 {
 	errno = EINVAL;
 	if ((walls & WALL_SECUREBITS) != 0 &&
 	    prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != SECUREBITS_SEALED)
 		return wall_fail(err, err_size, "securebits", "read back");
-	if ((walls & WALL_DUMP) != 0 &&
-	    prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+	if ((walls & WALL_DUMP) != 0 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return wall_fail(err, err_size, "dump", "read back");
 	if ((walls & WALL_MDWE) != 0 &&
 	    prctl(PR_GET_MDWE, 0, 0, 0, 0) != PR_MDWE_REFUSE_EXEC_GAIN)
@@ -354,8 +354,7 @@ sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
 		return wall_fail(err, err_size, "securebits", "prctl");
 	if ((walls & WALL_UID) != 0 && build_ids(place, err, err_size) == -1)
 		return -1;
-	if ((walls & WALL_CAPS) != 0 &&
-	    build_caps(policy, err, err_size) == -1)
+	if ((walls & WALL_CAPS) != 0 && build_caps(policy, err, err_size) == -1)
 		return -1;
 	if (build_process(policy, walls, err, err_size) == -1 ||
 	    check_unseen(policy, walls, err, err_size) == -1)

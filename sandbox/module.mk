@@ -4,7 +4,7 @@ SANDBOX_SRCS += bpf_eval.c place.c plan.c policy.c policy_lookup.c \
 
 ifeq ($(shell uname -s),Linux)
 SANDBOX_SRCS += attest_linux.c cradle_linux.c filter_linux.c landlock_linux.c \
-	linux.c names_linux.c probe_linux.c sealed_linux.c
+	linux.c names_linux.c points_linux.c probe_linux.c sealed_linux.c
 endif
 
 # Programs that compile filters or read capabilities need these; components
@@ -24,3 +24,8 @@ $(BUILD)/gen/policy_table.c: $(BUILD)/tools/polc $(sort $(wildcard policy/*.poli
 	@$< $(filter %.policy,$^) >$@
 
 $(BUILD)/lib/libsandbox.a: $(BUILD)/obj/gen/policy_table.o
+
+t_policy_parse_USES := libsandbox
+t_sandbox_enter_USES := libsandbox
+t_sandbox_filter_USES := libsandbox
+fuzz_policy_USES := libsandbox

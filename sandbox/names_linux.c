@@ -19,9 +19,18 @@
 
 #include "sandbox/policy_names.h"
 
-#define SAME(x) { #x, (uint64_t)(x) }
-#define LIMIT(lower, upper) { lower, RLIMIT_##upper }
-#define CAP(lower, upper) { lower, CAP_##upper }
+#define SAME(x)                   \
+	{                         \
+#x, (uint64_t)(x) \
+	}
+#define LIMIT(lower, upper)           \
+	{                             \
+		lower, RLIMIT_##upper \
+	}
+#define CAP(lower, upper)          \
+	{                          \
+		lower, CAP_##upper \
+	}
 
 /* Newer than Debian 12's headers. */
 #ifndef MFD_NOEXEC_SEAL

@@ -63,8 +63,8 @@ plan_add(struct plan *plan, const char *promise, int fd,
 
 	if (nr < 0) /* not on this architecture: nothing to allow */
 		return;
-	plan->calls = xreallocarray(plan->calls, plan->n + 1,
-	    sizeof(*plan->calls));
+	plan->calls =
+	    xreallocarray(plan->calls, plan->n + 1, sizeof(*plan->calls));
 	pc = &plan->calls[plan->n++];
 	pc->nr = nr;
 	pc->promise = promise;
@@ -72,14 +72,15 @@ plan_add(struct plan *plan, const char *promise, int fd,
 	/* `on SLOT': the descriptor is the first argument of all of these. */
 	if (fd != -1 && pc->c.nargs < CALL_ARGS)
 		pc->c.args[pc->c.nargs++] = (struct call_arg){ .index = 0,
-			.op = ARG_EQ, .value = (uint64_t)fd };
+			.op = ARG_EQ,
+			.value = (uint64_t)fd };
 }
 
 static const char *
 plan_name(struct plan *plan, struct str name)
 {
-	plan->names = xreallocarray(plan->names, plan->nnames + 1,
-	    sizeof(*plan->names));
+	plan->names =
+	    xreallocarray(plan->names, plan->nnames + 1, sizeof(*plan->names));
 	return plan->names[plan->nnames++] = str_dup(name);
 }
 
@@ -116,15 +117,17 @@ plan_make(const struct policy *p, struct plan *out, char *err, size_t err_size)
 		const struct policy_promise *pp = &p->promises[i];
 		const struct promise *pr = promise_find(str_of(pp->word));
 
-		if (pr == NULL || plan_text(out, pr->word, pr->calls, pp->fd,
-		    err, err_size) == -1)
+		if (pr == NULL ||
+		    plan_text(out, pr->word, pr->calls, pp->fd, err,
+			err_size) == -1)
 			goto bad;
 	}
 	for (size_t i = 0; i < p->ncalls; i++) {
 		if (syscall_number(p->calls[i].name) == -1) {
-			snprintf(err, err_size, "%s.policy:%u: '%s' is no "
-			    "system call", p->name, p->calls[i].src.line,
-			    p->calls[i].name);
+			snprintf(err, err_size,
+			    "%s.policy:%u: '%s' is no "
+			    "system call",
+			    p->name, p->calls[i].src.line, p->calls[i].name);
 			goto bad;
 		}
 		plan_add(out, "call", -1, &p->calls[i]);

@@ -61,8 +61,8 @@ put_slots(const struct policy *p, size_t k)
 		printf("\t{ .fd = %d, .name = ", s->fd);
 		put_cstring(s->name);
 		printf(", .kind = %d, .rights = %#x, .pass = %#x, "
-		    ".optional = %d", s->kind, s->rights, s->pass,
-		    s->optional);
+		       ".optional = %d",
+		    s->kind, s->rights, s->pass, s->optional);
 		put_src(&s->src);
 	}
 	puts("};");
@@ -78,7 +78,8 @@ put_grants(const struct policy *p, size_t k)
 		fputs("\t{ .name = ", stdout);
 		put_cstring(g->name);
 		printf(", .kind = %d, .rights = %#x, .pass = %#x, .max = %u, "
-		    ".own = %d", g->kind, g->rights, g->pass, g->max, g->own);
+		       ".own = %d",
+		    g->kind, g->rights, g->pass, g->max, g->own);
 		put_src(&g->src);
 	}
 	puts("};");
@@ -110,7 +111,7 @@ put_calls(const struct policy *p, size_t k)
 		    c->nargs);
 		for (unsigned j = 0; j < c->nargs; j++)
 			printf("\t    { .index = %d, .op = %d, .wide = %d, "
-			    ".value = %#llx, .mask = %#llx },\n",
+			       ".value = %#llx, .mask = %#llx },\n",
 			    c->args[j].index, c->args[j].op, c->args[j].wide,
 			    (unsigned long long)c->args[j].value,
 			    (unsigned long long)c->args[j].mask);
@@ -177,11 +178,12 @@ put_caps(const struct policy *p, size_t k)
 }
 
 /* An array of no elements is not C: such members stay NULL. */
-#define ARRAY(member) \
-	do { \
-		if (p->n##member > 0) \
-			printf("\t  ." #member " = " #member "_%zu, .n" #member \
-			    " = %zu,\n", k, p->n##member); \
+#define ARRAY(member)                                          \
+	do {                                                   \
+		if (p->n##member > 0)                          \
+			printf("\t  ." #member " = " #member   \
+			       "_%zu, .n" #member " = %zu,\n", \
+			    k, p->n##member);                  \
 	} while (0)
 
 static void
@@ -251,7 +253,8 @@ read_policy(const char *path)
 	}
 	close(fd);
 	if (policy_parse(path, str_make(text, len), &p, err, sizeof(err)) ==
-	    -1 || plan_make(p, &plan, err, sizeof(err)) == -1) {
+		-1 ||
+	    plan_make(p, &plan, err, sizeof(err)) == -1) {
 		fprintf(stderr, "%s\n", err);
 		exit(1);
 	}
@@ -286,7 +289,7 @@ main(int argc, char *argv[])
 		all[i] = read_policy(argv[i + 1]);
 	qsort(all, n, sizeof(*all), by_name);
 	puts("/* Made by polc from policy/; do not edit. */\n"
-	    "#include \"sandbox/policy_gen.h\"\n");
+	     "#include \"sandbox/policy_gen.h\"\n");
 	for (size_t i = 0; i < n; i++)
 		put_arrays(all[i], i);
 	puts("const struct policy policy_table[] = {");

@@ -8,7 +8,8 @@ const struct policy_grant *
 policy_grant_find(const struct policy *p, struct str name)
 {
 	for (size_t i = 0; i < p->ngrants; i++) {
-		if (!p->grants[i].own && str_eq(name, str_of(p->grants[i].name)))
+		if (!p->grants[i].own &&
+		    str_eq(name, str_of(p->grants[i].name)))
 			return &p->grants[i];
 	}
 	return NULL;

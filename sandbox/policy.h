@@ -26,9 +26,9 @@ enum policy_kind {
 	KIND_UNIX_DGRAM,  /* connected local datagram socket (syslog) */
 	KIND_FILE_APPEND, /* O_WRONLY|O_APPEND */
 	KIND_FILE_READ,	  /* O_RDONLY */
-	KIND_FILE,	  /* opened for writing: only beneath an own directory */
-	KIND_MEMFD_READ,  /* sealed memory file */
-	KIND_MEMFD,	  /* memory file being filled */
+	KIND_FILE,	 /* opened for writing: only beneath an own directory */
+	KIND_MEMFD_READ, /* sealed memory file */
+	KIND_MEMFD,	 /* memory file being filled */
 	KIND_PIPE,
 	KIND_EVENT, /* epoll, eventfd, timerfd, signalfd */
 	KIND_DIR,
@@ -48,8 +48,7 @@ enum policy_right {
 	RIGHT_EVENT = 1u << 8,
 	RIGHT_CREATE = 1u << 9, /* directory: make, rename, remove beneath */
 	RIGHT_SEAL = 1u << 10,
-	RIGHT_MAP = 1u << 11, /* map for reading */
-	RIGHT_PEER = 1u << 12, /* ask the kernel who the peer is */
+	RIGHT_PEER = 1u << 11, /* ask the kernel who the peer is */
 };
 
 /*
@@ -68,11 +67,11 @@ enum wall {
 	WALL_CAPS = 1u << 8,   /* no capability in any of four sets */
 	WALL_BOUNDS = 1u << 9, /* no capability in the bounding set */
 	WALL_SECUREBITS = 1u << 10,
-	WALL_NNP = 1u << 11,	   /* no_new_privs */
-	WALL_DUMP = 1u << 12,	   /* not dumpable, not traceable */
-	WALL_MDWE = 1u << 13,	   /* no memory both writable and executable */
-	WALL_LANDLOCK = 1u << 14,  /* no file by name, no TCP bind or connect */
-	WALL_SECCOMP = 1u << 15,   /* system calls of the policy only */
+	WALL_NNP = 1u << 11,	  /* no_new_privs */
+	WALL_DUMP = 1u << 12,	  /* not dumpable, not traceable */
+	WALL_MDWE = 1u << 13,	  /* no memory both writable and executable */
+	WALL_LANDLOCK = 1u << 14, /* no file by name, no TCP bind or connect */
+	WALL_SECCOMP = 1u << 15,  /* system calls of the policy only */
 	WALL_RLIMITS = 1u << 16,
 };
 #define WALL_NAMESPACES \
@@ -148,10 +147,10 @@ struct policy_call {
 /* What it may ask the broker for. */
 struct policy_request {
 	const char *verb;
-	unsigned rate;	 /* tokens that come back ... */
-	unsigned per_s;	 /* ... in this many seconds */
-	unsigned burst;	 /* size of the bucket */
-	unsigned open;	 /* results held at one time; 0: nothing to hold */
+	unsigned rate;	/* tokens that come back ... */
+	unsigned per_s; /* ... in this many seconds */
+	unsigned burst; /* size of the bucket */
+	unsigned open;	/* results held at one time; 0: nothing to hold */
 	struct policy_src src;
 };
 
@@ -180,8 +179,8 @@ struct policy_cap {
 struct policy {
 	const char *name;
 	unsigned version;
-	const char *user;  /* login name, or "*": decided at each start */
-	uint32_t walls;	   /* enum wall: those it is to have */
+	const char *user; /* login name, or "*": decided at each start */
+	uint32_t walls;	  /* enum wall: those it is to have */
 	struct policy_src walls_src;
 	const struct policy_slot *slots;
 	size_t nslots;
@@ -212,12 +211,12 @@ const struct policy *policy_at(size_t i);
 const struct policy *policy_find(struct str name);
 
 /* First grant (slot, request) of that name; NULL when there is none. */
-const struct policy_grant *policy_grant_find(const struct policy *p,
-    struct str name);
-const struct policy_slot *policy_slot_find(const struct policy *p,
-    struct str name);
-const struct policy_request *policy_request_find(const struct policy *p,
-    struct str verb);
+const struct policy_grant *
+policy_grant_find(const struct policy *p, struct str name);
+const struct policy_slot *
+policy_slot_find(const struct policy *p, struct str name);
+const struct policy_request *
+policy_request_find(const struct policy *p, struct str verb);
 
 /* Is the promise made? */
 bool policy_promises(const struct policy *p, const char *word);

@@ -37,7 +37,6 @@ const struct named right_table[] = {
 	{ "event", RIGHT_EVENT },
 	{ "create", RIGHT_CREATE },
 	{ "seal", RIGHT_SEAL },
-	{ "map", RIGHT_MAP },
 	{ "peer", RIGHT_PEER },
 	{ NULL, 0 }
 };
@@ -104,8 +103,8 @@ name_distance(struct str a, struct str b)
 		row[0] = i;
 		for (size_t j = 1; j <= b.n; j++) {
 			up = row[j];
-			diag += ascii_lower(a.p[i - 1]) !=
-			    ascii_lower(b.p[j - 1]);
+			diag +=
+			    ascii_lower(a.p[i - 1]) != ascii_lower(b.p[j - 1]);
 			if (up + 1 < diag)
 				diag = up + 1;
 			if (row[j - 1] + 1 < diag)

@@ -33,8 +33,8 @@ struct draft {
 static const char *
 keep(struct draft *d, struct str s)
 {
-	d->strings = xreallocarray(d->strings, d->nstrings + 1,
-	    sizeof(*d->strings));
+	d->strings =
+	    xreallocarray(d->strings, d->nstrings + 1, sizeof(*d->strings));
 	return d->strings[d->nstrings++] = str_dup(s);
 }
 
@@ -66,7 +66,8 @@ do_component(struct parser *ps, struct draft *d)
 		return -1;
 	for (size_t i = 0; i < w.n; i++) {
 		if (!ascii_isalnum(w.p[i]) && w.p[i] != '-')
-			return parse_bad(ps, "a component's name has letters, "
+			return parse_bad(ps,
+			    "a component's name has letters, "
 			    "digits and '-'");
 	}
 	d->p.name = keep(d, w);
@@ -109,7 +110,8 @@ do_wall(struct parser *ps, struct draft *d)
 		if (str_eq(w, STR("except")) && !except) {
 			except = true;
 			if (ps->reason.n == 0)
-				return parse_bad(ps, "say why a wall is left "
+				return parse_bad(ps,
+				    "say why a wall is left "
 				    "out, in a comment");
 			continue;
 		}
@@ -181,7 +183,8 @@ holding_read(struct parser *ps, struct draft *d, struct policy_grant *g,
 				return -1;
 		} else if (parse_option(w, "max", &val)) {
 			if (str_u64(val, 1000000, &v) == -1 || v == 0)
-				return parse_bad(ps, "max= takes a number "
+				return parse_bad(ps,
+				    "max= takes a number "
 				    "from 1 to 1000000");
 			g->max = (unsigned)v;
 		} else if (optional != NULL && str_eq(w, STR("optional"))) {
@@ -191,8 +194,7 @@ holding_read(struct parser *ps, struct draft *d, struct policy_grant *g,
 			    STR_ARG(w));
 		}
 	}
-	if (g->pass != 0 &&
-	    (g->rights & (RIGHT_RECVFD | RIGHT_SENDFD)) == 0)
+	if (g->pass != 0 && (g->rights & (RIGHT_RECVFD | RIGHT_SENDFD)) == 0)
 		return parse_bad(ps, "pass= needs the right recvfd or sendfd");
 	if ((g->rights & (RIGHT_RECVFD | RIGHT_SENDFD)) != 0 && g->pass == 0)
 		return parse_bad(ps, "say what travels: pass=KIND,...");
@@ -218,9 +220,13 @@ do_slot(struct parser *ps, struct draft *d)
 			    d->p.slots[i].name);
 	}
 	s = push(&d->p.slots, &d->p.nslots, sizeof(*s));
-	*s = (struct policy_slot){ .fd = (int)fd, .name = g.name,
-		.kind = g.kind, .rights = g.rights, .pass = g.pass,
-		.optional = optional, .src = parse_src(ps) };
+	*s = (struct policy_slot){ .fd = (int)fd,
+		.name = g.name,
+		.kind = g.kind,
+		.rights = g.rights,
+		.pass = g.pass,
+		.optional = optional,
+		.src = parse_src(ps) };
 	return 0;
 }
 
@@ -262,8 +268,7 @@ do_promise(struct parser *ps, struct draft *d)
 
 	while (parse_next(ps, &w) && !str_eq(w, STR("on"))) {
 		if (promise_find(w) == NULL)
-			return parse_unknown(ps, "promise", w,
-			    promise_names());
+			return parse_unknown(ps, "promise", w, promise_names());
 		pr = push(&d->p.promises, &d->p.npromises, sizeof(*pr));
 		pr->word = keep(d, w);
 		pr->fd = -1;
@@ -340,7 +345,8 @@ do_request(struct parser *ps, struct draft *d)
 	while (parse_next(ps, &w)) {
 		if (parse_option(w, "rate", &val)) {
 			if (rate_read(val, &r) == -1)
-				return parse_bad(ps, "rate= takes N/s, N/m or "
+				return parse_bad(ps,
+				    "rate= takes N/s, N/m or "
 				    "N/h");
 		} else if (parse_option(w, "burst", &val) &&
 		    str_u64(val, 1000000, &v) == 0 && v > 0) {
@@ -349,8 +355,10 @@ do_request(struct parser *ps, struct draft *d)
 		    str_u64(val, 1000000, &v) == 0) {
 			r.open = (unsigned)v;
 		} else {
-			return parse_bad(ps, "'" STR_FMT "': expected rate=, "
-			    "burst= or open= with a number", STR_ARG(w));
+			return parse_bad(ps,
+			    "'" STR_FMT "': expected rate=, "
+			    "burst= or open= with a number",
+			    STR_ARG(w));
 		}
 	}
 	if (r.rate == 0 || r.burst == 0)
@@ -407,7 +415,8 @@ do_never(struct parser *ps, struct draft *d)
 		return -1;
 	colon = str_chr(w, ':');
 	if (colon < 1 || (size_t)colon + 1 == w.n)
-		return parse_bad(ps, "never takes COMPONENT:OBJECT, such as "
+		return parse_bad(ps,
+		    "never takes COMPONENT:OBJECT, such as "
 		    "qmgr:spool or *:dir");
 	n = push(&d->p.nevers, &d->p.nnevers, sizeof(*n));
 	n->component = keep(d, str_sub(w, 0, (size_t)colon));
@@ -468,10 +477,12 @@ parse_statement(struct parser *ps, struct draft *d, struct str word)
 		if (!str_eq(word, str_of(st->word)))
 			continue;
 		if (d->p.name == NULL && st->run != do_component)
-			return parse_bad(ps, "the first statement must be "
+			return parse_bad(ps,
+			    "the first statement must be "
 			    "'component NAME'");
 		if (st->needs_reason && ps->reason.n == 0)
-			return parse_bad(ps, "say why, in a comment behind "
+			return parse_bad(ps,
+			    "say why, in a comment behind "
 			    "the line or above it");
 		ps->text = keep(d, str_trim(ps->line));
 		ps->why = keep(d, ps->reason);
@@ -502,7 +513,8 @@ parse_complete(struct parser *ps, const struct policy *p)
 	for (size_t i = 0; i < p->ngrants; i++) {
 		if (p->grants[i].kind == KIND_UDP_CONN &&
 		    policy_promises(p, "sendfd"))
-			return parse_bad(ps, "who holds udp-conn may not "
+			return parse_bad(ps,
+			    "who holds udp-conn may not "
 			    "promise sendfd: sendmsg takes an address");
 	}
 	return 0;

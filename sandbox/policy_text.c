@@ -11,7 +11,9 @@ void
 parse_init(struct parser *ps, const char *file, struct str text, char *err,
     size_t err_size)
 {
-	*ps = (struct parser){ .file = file, .rest = text, .err = err,
+	*ps = (struct parser){ .file = file,
+		.rest = text,
+		.err = err,
 		.err_size = err_size };
 	buf_init(&ps->above, REASON_MAX);
 	if (err_size > 0)
@@ -130,10 +132,11 @@ parse_unknown(struct parser *ps, const char *what, struct str w,
 	const char *near = named_near(table, w);
 
 	if (near != NULL)
-		return parse_bad(ps, "unknown %s '" STR_FMT
-		    "': did you mean '%s'?", what, STR_ARG(w), near);
-	return parse_bad(ps, "unknown %s '" STR_FMT
-	    "': see postern.policy(5)", what, STR_ARG(w));
+		return parse_bad(ps,
+		    "unknown %s '" STR_FMT "': did you mean '%s'?", what,
+		    STR_ARG(w), near);
+	return parse_bad(ps, "unknown %s '" STR_FMT "': see postern.policy(5)",
+	    what, STR_ARG(w));
 }
 
 struct policy_src
@@ -171,8 +174,9 @@ value_parse(struct parser *ps, struct str s, uint64_t *out)
 				if (!ascii_isdigit(c) && (c < 'a' || c > 'f'))
 					return parse_unknown(ps, "constant", w,
 					    const_table);
-				v = v << 4 | (uint64_t)(c <= '9' ? c - '0' :
-				    c - 'a' + 10);
+				v = v << 4 |
+				    (uint64_t)(c <= '9' ? c - '0' :
+							  c - 'a' + 10);
 			}
 		} else if (str_u64(w, UINT64_MAX, &v) == -1) {
 			return parse_unknown(ps, "constant", w, const_table);
@@ -203,8 +207,10 @@ arg_parse(struct parser *ps, struct str first, struct call_arg *a)
 
 	if (first.n != 2 || first.p[0] != 'a' || first.p[1] < '0' ||
 	    first.p[1] > '5')
-		return parse_bad(ps, "'" STR_FMT "': expected a0 to a5, or "
-		    "'fails ERRNO'", STR_ARG(first));
+		return parse_bad(ps,
+		    "'" STR_FMT "': expected a0 to a5, or "
+		    "'fails ERRNO'",
+		    STR_ARG(first));
 	a->index = (uint8_t)(first.p[1] - '0');
 	if (parse_word(ps, "==, >=, within or &", &op) == -1)
 		return -1;
@@ -221,8 +227,10 @@ arg_parse(struct parser *ps, struct str first, struct call_arg *a)
 		if (!parse_next(ps, &w) || !str_eq(w, STR("==")))
 			return parse_bad(ps, "expected & MASK == VALUE");
 	} else {
-		return parse_bad(ps, "'" STR_FMT "' is no operator: ==, >=, "
-		    "within or &", STR_ARG(op));
+		return parse_bad(ps,
+		    "'" STR_FMT "' is no operator: ==, >=, "
+		    "within or &",
+		    STR_ARG(op));
 	}
 	if (value_word(ps, &a->value) == -1)
 		return -1;
@@ -269,7 +277,8 @@ call_parse(struct parser *ps, struct policy_call *c, struct str *name)
 			return -1;
 		for (unsigned i = 0; i < c->nargs; i++) {
 			if (c->args[i].index == c->args[c->nargs].index)
-				return parse_bad(ps, "two conditions on a%d: "
+				return parse_bad(ps,
+				    "two conditions on a%d: "
 				    "write two lines, or one mask",
 				    c->args[i].index);
 		}
@@ -297,8 +306,8 @@ call_format(const struct policy_call *c, struct buf *out)
 			buf_puts(out, "within");
 			break;
 		case ARG_MASKED:
-			buf_printf(out, "& 0x%llx ==",
-			    (unsigned long long)a->mask);
+			buf_printf(out,
+			    "& 0x%llx ==", (unsigned long long)a->mask);
 			break;
 		}
 		buf_printf(out, " 0x%llx%s", (unsigned long long)a->value,

@@ -29,8 +29,8 @@ struct parser {
 	size_t err_size;
 };
 
-void parse_init(struct parser *ps, const char *file, struct str text,
-    char *err, size_t err_size);
+void parse_init(struct parser *ps, const char *file, struct str text, char *err,
+    size_t err_size);
 void parse_clear(struct parser *ps);
 
 /* The next line with something on it; false at the end. */
@@ -41,8 +41,8 @@ bool parse_next(struct parser *ps, struct str *out);
 
 /* The same, but there must be one: -1 with a message naming what. */
 int parse_word(struct parser *ps, const char *what, struct str *out);
-int parse_number(struct parser *ps, const char *what, uint64_t max,
-    uint64_t *out);
+int
+parse_number(struct parser *ps, const char *what, uint64_t max, uint64_t *out);
 
 /* Is w "name=value"? */
 bool parse_option(struct str w, const char *name, struct str *value);

@@ -24,7 +24,7 @@
 
 struct probe {
 	uint32_t missing;
-	int32_t userns; /* 1: a user namespace was needed, and made */
+	int32_t userns;	    /* 1: a user namespace was needed, and made */
 	int32_t errnos[32]; /* why, by bit of the wall */
 };
 
@@ -74,8 +74,7 @@ probe_privilege(struct probe *pr)
 static void
 probe_process(struct probe *pr)
 {
-	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K,
-	    SECCOMP_RET_ALLOW);
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		probe_miss(pr, WALL_NNP);
@@ -143,8 +142,9 @@ sandbox_level_probe(enum sandbox_level *level, uint32_t *missing,
 		return -1;
 	}
 	*missing = pr.missing;
-	*level = pr.userns ? LEVEL_USERNS :
-	    (pr.missing & WALL_UID) == 0 ? LEVEL_ROOT : LEVEL_BARE;
+	*level = pr.userns		 ? LEVEL_USERNS :
+	    (pr.missing & WALL_UID) == 0 ? LEVEL_ROOT :
+					   LEVEL_BARE;
 	for (int bit = 0; bit < 32; bit++) {
 		if ((pr.missing & 1u << bit) != 0 && wall_name(1u << bit))
 			buf_printf(why, "wall %s cannot be had: %s\n",

@@ -51,18 +51,14 @@ static const struct promise promises[] = {
 { "append", "add to the end of a file and nothing else",
 	"", "stdio" },
 { "rfile", "read files it holds, at any offset",
-	"pread64\npreadv\nfstat\n", "stdio" },
-{ "map", "map sealed files for reading",
-	"mmap a0 == 0 wide, a2 == PROT_READ wide,"
-	" a3 & ~MAP_POPULATE == MAP_SHARED wide\n"
-	"mmap a0 == 0 wide, a2 == PROT_READ wide,"
-	" a3 & ~MAP_POPULATE == MAP_PRIVATE wide\n",
-	"stdio" },
+	"pread64\npreadv\nfstat\n"
+	/* Is this configuration, this envelope sealed? */
+	"fcntl a1 == F_GET_SEALS\n", "stdio" },
 { "memfd", "make memory files",
 	"memfd_create a1 & ~MFD_NOEXEC_SEAL == MFD_CLOEXEC|MFD_ALLOW_SEALING\n"
 	"pwrite64\npwritev\nftruncate\n", "stdio" },
-{ "seal", "seal memory files, and see whether they are",
-	"fcntl a1 == F_ADD_SEALS\nfcntl a1 == F_GET_SEALS\n", "stdio" },
+{ "seal", "seal memory files, for everybody and for ever",
+	"fcntl a1 == F_ADD_SEALS\n", "stdio" },
 { "sync", "bring what it wrote to the disk",
 	"fdatasync\nfsync\n", "stdio" },
 { "accept", "accept from a listening socket, and say whom",
@@ -93,28 +89,21 @@ static const struct promise promises[] = {
 	"futex a1 & ~FUTEX_CLOCK_REALTIME == FUTEX_WAIT_BITSET_PRIVATE\n"
 	"sched_yield\n", "stdio" },
 { "pair", "make channels between other components",
-	"socketpair a0 == AF_UNIX\npipe2 a1 within O_CLOEXEC|O_NONBLOCK\n",
-	"unix" },
-{ "inet", "make sockets, bind, listen and connect",
-	"socket a0 == AF_INET\nsocket a0 == AF_INET6\nsocket a0 == AF_UNIX\n"
-	"bind\nlisten\nconnect\ngetsockname\ngetpeername\nsetsockopt\n"
-	"getsockopt\naccept4\nshutdown\n"
-	"sendto a4 == 0 wide, a5 == 0\nrecvfrom a4 == 0 wide\n", "inet unix" },
-{ "file", "open, make and remove files by name",
-	"openat\nopenat2\nnewfstatat\nfstat\nstatx\nfstatfs\nstatfs\n"
-	"readlinkat\nreadlink\naccess\nfaccessat\nfaccessat2\ngetdents64\n"
-	"stat\nlstat\nopen\n"
-	"lseek\npread64\npreadv\npwrite64\npwritev\nftruncate\nfallocate\n"
-	"unlinkat\nunlink\nrenameat\nrenameat2\nrename\nlinkat\n"
-	"mkdirat\nmkdir\n"
-	"fchmod\nfchmodat\nchmod\nfchown\nfchownat\nchown\numask\ngetcwd\n"
-	"mmap a2 == PROT_READ wide\n"
-	"fcntl\nflock\nfdatasync\nfsync\ninotify_add_watch\n",
-	"rpath wpath cpath fattr flock getpw" },
-{ "self", "ask for its own ids, limits and resource use",
-	"getuid\ngeteuid\ngetgid\ngetegid\ngetppid\ngetrusage\nuname\n"
-	"getgroups\nsched_getaffinity a0 == 0\n"
-	"rt_sigaction\nsigaltstack\n", "stdio" },
+	"socketpair a0 == AF_UNIX,"
+	" a1 & ~SOCK_CLOEXEC|SOCK_NONBLOCK == SOCK_SEQPACKET\n"
+	"setsockopt a1 == SOL_SOCKET, a2 == SO_SNDBUF\n", "unix" },
+{ "connect", "make connections, for others to use",
+	"socket a0 == AF_INET,"
+	" a1 & ~SOCK_CLOEXEC|SOCK_NONBLOCK == SOCK_STREAM\n"
+	"socket a0 == AF_INET6,"
+	" a1 & ~SOCK_CLOEXEC|SOCK_NONBLOCK == SOCK_STREAM\n"
+	"socket a0 == AF_INET,"
+	" a1 & ~SOCK_CLOEXEC|SOCK_NONBLOCK == SOCK_DGRAM\n"
+	"socket a0 == AF_INET6,"
+	" a1 & ~SOCK_CLOEXEC|SOCK_NONBLOCK == SOCK_DGRAM\n"
+	"bind\nconnect\ngetsockname\n"
+	"setsockopt a1 == IPPROTO_TCP, a2 == TCP_NODELAY\n"
+	"getsockopt a1 == SOL_SOCKET, a2 == SO_ERROR\n", "inet" },
 };
 
 /*
@@ -177,16 +166,15 @@ void
 promise_pledge(const struct policy *p, struct buf *out)
 {
 	static const char *const order[] = { "stdio", "recvfd", "sendfd",
-		"rpath", "wpath", "cpath", "fattr", "flock", "unix", "inet",
-		"getpw" };
+		"rpath", "wpath", "cpath", "flock", "unix", "inet" };
 	const char *between = "";
 
 	for (size_t i = 0; i < NELEM(order); i++) {
 		bool wanted = false;
 
 		for (size_t j = 0; j < p->npromises; j++) {
-			const struct promise *pr = promise_find(
-			    str_of(p->promises[j].word));
+			const struct promise *pr =
+			    promise_find(str_of(p->promises[j].word));
 
 			wanted |= pr != NULL &&
 			    word_in(str_of(pr->pledge), str_of(order[i]));

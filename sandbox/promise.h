@@ -48,13 +48,13 @@ struct plan {
 };
 
 /* -1 with a sentence in err, when a name is no system call. */
-int plan_make(const struct policy *p, struct plan *out, char *err,
-    size_t err_size);
+int
+plan_make(const struct policy *p, struct plan *out, char *err, size_t err_size);
 void plan_clear(struct plan *plan);
 
 /* What the plan says of one call: 0 allowed, > 0 fails with errno, -1 kills. */
-int plan_verdict(const struct plan *plan, int nr,
-    const uint64_t args[CALL_ARGS]);
+int
+plan_verdict(const struct plan *plan, int nr, const uint64_t args[CALL_ARGS]);
 
 /* Do the arguments satisfy all conditions? */
 bool call_matches(const struct policy_call *c, const uint64_t args[CALL_ARGS]);

@@ -39,7 +39,7 @@ enum {
 };
 
 enum sandbox_level {
-	LEVEL_BARE,  /* L0: no privilege to build with */
+	LEVEL_BARE,   /* L0: no privilege to build with */
 	LEVEL_USERNS, /* L1: root of a user namespace, one user id */
 	LEVEL_ROOT    /* L2: root */
 };
@@ -93,8 +93,8 @@ int sandbox_level_probe(enum sandbox_level *level, uint32_t *missing,
 struct cradle {
 	enum sandbox_level level;
 	uint32_t waived;
-	int net_fd;	/* the empty network namespace, or -1 */
-	int null_fd;	/* /dev/null */
+	int net_fd;  /* the empty network namespace, or -1 */
+	int null_fd; /* /dev/null */
 };
 
 /*
@@ -134,8 +134,8 @@ int cradle_child(const struct cradle *c, const struct policy *policy,
  * with libseccomp.  The caller owns it and may hand it to any number of
  * components; at -1 err has a sentence.  Not on the BSDs (-1, ENOSYS).
  */
-int sandbox_filter(const struct policy *policy, char *err, size_t err_size)
-    WARN_UNUSED;
+int sandbox_filter(const struct policy *policy, char *err,
+    size_t err_size) WARN_UNUSED;
 
 /*
  * For code that runs sealed.

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every policy is entered for real, by a child made as the launcher makes
+ * them, and attested from outside.  As root with every wall; otherwise with
+ * what the probe says can be had.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/attr.h"
+#include "base/fd.h"
+#include "sandbox/attest.h"
+#include "sandbox/policy.h"
+#include "sandbox/sandbox.h"
+
+static struct cradle cradle;
+static enum sandbox_level level;
+static uint32_t waived;
+static char dir[] = "/tmp/t_sandbox.XXXXXX";
+
+static int
+setup(void **state)
+{
+	struct buf why;
+	char err[512];
+
+	(void)state;
+	buf_init(&why, 4096);
+	assert_int_equal(sandbox_level_probe(&level, &waived, &why), 0);
+	if (waived != 0)
+		fprintf(stderr, "# level %d\n# %s", (int)level, buf_cstr(&why));
+	buf_clear(&why);
+	assert_non_null(mkdtemp(dir));
+	chmod(dir, 0777);
+	if (cradle_init(&cradle, level, waived, err, sizeof(err)) == -1) {
+		fprintf(stderr, "%s\n", err);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	cradle_clear(&cradle);
+	rmdir(dir);
+	return 0;
+}
+
+static struct sandbox_place
+place_for(const struct policy *p)
+{
+	bool own = level == LEVEL_ROOT && strcmp(p->user, "root") != 0;
+
+	return (struct sandbox_place){ .level = level,
+		.uid = own ? 4711 : 0,
+		.gid = own ? 4712 : 0,
+		.waived = waived,
+		.filter_fd = SLOT_FILTER };
+}
+
+struct job {
+	const struct policy *policy;
+	struct sandbox_place place;
+	int filter_fd;
+	int dir_fd;
+	void (*sealed)(void); /* runs inside; must return */
+};
+
+/* In the child: what a component does, then wait for the end. */
+static void
+run_sealed(const struct job *job, int channel)
+{
+	struct cradle_fd fds[] = { { SLOT_BROKER, channel },
+		{ SLOT_CONFIG, job->filter_fd },
+		{ SLOT_FILTER, job->filter_fd }, { SLOT_DIR, job->dir_fd },
+		{ SLOT_DIR2, job->dir_fd } };
+	size_t n = job->dir_fd == -1 ? 3 : 5;
+	char err[512] = "";
+
+	if (cradle_child(&cradle, job->policy, fds, n) == -1)
+		_exit(101);
+	if (sandbox_enter(job->policy, &job->place, err, sizeof(err)) == -1) {
+		if (write(SLOT_BROKER, err, strlen(err)) == -1)
+			_exit(102);
+		_exit(103);
+	}
+	if (job->sealed != NULL)
+		job->sealed();
+	if (write(SLOT_BROKER, "", 1) != 1 || read(SLOT_BROKER, err, 1) < 0)
+		_exit(104);
+	_exit(0);
+}
+
+/* Start it; what it says is in said.  The caller ends it with finish(). */
+static pid_t
+start(const struct job *job, int *channel, char *said, size_t size)
+{
+	int sv[2];
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			     sv),
+	    0);
+	pid = sandbox_clone(&cradle, NULL);
+	assert_true(pid >= 0);
+	if (pid == 0)
+		run_sealed(job, sv[1]);
+	close(sv[1]);
+	n = read(sv[0], said, size - 1);
+	said[n < 0 ? 0 : n] = '\0';
+	if (n <= 0)
+		strlcpy(said, "died", size);
+	*channel = sv[0];
+	return pid;
+}
+
+static int
+finish(pid_t pid, int channel)
+{
+	int status = 0;
+
+	close(channel);
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	return status;
+}
+
+static struct job
+job_for(const char *name)
+{
+	struct job job = { .policy = policy_find(str_of(name)), .dir_fd = -1 };
+	char err[512];
+
+	assert_non_null(job.policy);
+	job.place = place_for(job.policy);
+	job.filter_fd = sandbox_filter(job.policy, err, sizeof(err));
+	if (job.filter_fd == -1)
+		fail_msg("%s", err);
+	if (policy_promises(job.policy, "dir"))
+		job.dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return job;
+}
+
+static void
+job_end(struct job *job)
+{
+	fd_close(&job->filter_fd);
+	fd_close(&job->dir_fd);
+}
+
+static void
+test_all(void **state)
+{
+	struct evidence ev;
+	char said[512], err[512];
+	size_t seen = 0;
+	int channel;
+	pid_t pid;
+
+	(void)state;
+	for (size_t i = 0; i < policy_count(); i++) {
+		const struct policy *p = policy_at(i);
+		struct job job;
+
+		if ((p->walls & WALL_SECCOMP) == 0)
+			continue;
+		job = job_for(p->name);
+		pid = start(&job, &channel, said, sizeof(said));
+		if (said[0] != '\0')
+			fail_msg("%s: %s", p->name, said);
+		if (sandbox_attest(pid, p, &job.place, &cradle, job.filter_fd,
+			&ev, err, sizeof(err)) == -1)
+			fail_msg("%s", err);
+		if (level == LEVEL_ROOT) {
+			assert_int_equal(ev.filter_equal, 1);
+			assert_int_equal(ev.cap_bnd, 0);
+			assert_int_equal(ev.root_empty, 1);
+			assert_int_equal(ev.uid[3], 4711);
+		}
+		assert_int_equal(finish(pid, channel), 0);
+		job_end(&job);
+		seen++;
+	}
+	assert_true(seen >= 15);
+}
+
+/* Someone else's filter, a place it is not in: both are noticed. */
+static void
+test_attest_notices(void **state)
+{
+	struct job job = job_for("smtpd");
+	const struct policy *qmgr = policy_find(STR("qmgr"));
+	struct sandbox_place other = job.place;
+	struct evidence ev;
+	char said[512], err[512];
+	int channel, fd;
+	pid_t pid;
+
+	(void)state;
+	if (level != LEVEL_ROOT)
+		skip();
+	pid = start(&job, &channel, said, sizeof(said));
+	assert_string_equal(said, "");
+	fd = sandbox_filter(qmgr, err, sizeof(err));
+	assert_int_equal(sandbox_attest(pid, job.policy, &job.place, &cradle,
+			     fd, &ev, err, sizeof(err)),
+	    -1);
+	assert_non_null(strstr(err, "seccomp"));
+	assert_int_equal(ev.filter_equal, 0);
+	close(fd);
+	other.uid++;
+	assert_int_equal(sandbox_attest(pid, job.policy, &other, &cradle,
+			     job.filter_fd, &ev, err, sizeof(err)),
+	    -1);
+	assert_non_null(strstr(err, "uid"));
+	/* A process that never sealed itself has nothing to show. */
+	assert_int_equal(sandbox_attest(getpid(), job.policy, &job.place,
+			     &cradle, job.filter_fd, &ev, err, sizeof(err)),
+	    -1);
+	assert_non_null(strstr(err, "nnp"));
+	assert_int_equal(finish(pid, channel), 0);
+	job_end(&job);
+}
+
+/* A wall the configuration waives is left out, and only that one. */
+static void
+test_waived(void **state)
+{
+	struct job job = job_for("rewrite");
+	struct evidence ev;
+	char said[512], err[512];
+	int channel;
+	pid_t pid;
+
+	(void)state;
+	job.place.waived |= WALL_LANDLOCK | WALL_UTS | WALL_NNP;
+	pid = start(&job, &channel, said, sizeof(said));
+	if (level == LEVEL_ROOT) {
+		/* Its capabilities are gone: without nnp there is no filter. */
+		assert_non_null(strstr(said, "wall seccomp"));
+		assert_int_equal(WEXITSTATUS(finish(pid, channel)), 103);
+	} else {
+		finish(pid, channel);
+	}
+	job.place.waived &= ~(uint32_t)WALL_NNP;
+	pid = start(&job, &channel, said, sizeof(said));
+	assert_string_equal(said, "");
+	assert_int_equal(sandbox_attest(pid, job.policy, &job.place, &cradle,
+			     job.filter_fd, &ev, err, sizeof(err)),
+	    0);
+	assert_int_equal(ev.stand & WALL_UTS, 0);
+	job.place.waived = waived;
+	/* In a user namespace this child, never exec'd, is not ours to read. */
+	if (level == LEVEL_ROOT) {
+		assert_int_equal(sandbox_attest(pid, job.policy, &job.place,
+				     &cradle, job.filter_fd, &ev, err,
+				     sizeof(err)),
+		    -1);
+		assert_non_null(strstr(err, "uts"));
+	}
+	assert_int_equal(finish(pid, channel), 0);
+	job_end(&job);
+}
+
+/* Root is nobody's own user; a filter that can change is no filter. */
+static void
+test_refuses(void **state)
+{
+	struct job job = job_for("logd");
+	char said[512];
+	int channel;
+	pid_t pid;
+
+	(void)state;
+	if (level == LEVEL_ROOT) {
+		job.place.uid = 0;
+		pid = start(&job, &channel, said, sizeof(said));
+		assert_non_null(strstr(said, "wall uid"));
+		assert_int_equal(WEXITSTATUS(finish(pid, channel)), 103);
+	}
+	job.place = place_for(job.policy);
+	fd_close(&job.filter_fd);
+	job.filter_fd = memfd_new("open");
+	assert_int_equal(fd_write_all(job.filter_fd, "12345678", 8), 0);
+	pid = start(&job, &channel, said, sizeof(said));
+	assert_non_null(strstr(said, "wall seccomp: reading"));
+	assert_int_equal(WEXITSTATUS(finish(pid, channel)), 103);
+	job_end(&job);
+}
+
+/* --- helper threads ------------------------------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int running, wanted, done;
+
+static void *
+helper(void *arg)
+{
+	pthread_mutex_lock(&lock);
+	running++;
+	pthread_cond_broadcast(&changed);
+	while (wanted == 0)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+	free(malloc(100000)); /* its own arena, or a shared one */
+	if (fsync(SLOT_DIR) == -1)
+		_exit(1);
+	pthread_mutex_lock(&lock);
+	done++;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	return arg;
+}
+
+static int
+make_threads(void *arg)
+{
+	pthread_t t;
+
+	for (int i = 0; i < 3; i++) {
+		errno = pthread_create(&t, arg, helper, NULL);
+		if (errno != 0)
+			return -1;
+	}
+	pthread_mutex_lock(&lock);
+	while (running < 3)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+static void
+use_threads(void)
+{
+	pthread_mutex_lock(&lock);
+	wanted = 1;
+	pthread_cond_broadcast(&changed);
+	while (done < 3)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+test_threads(void **state)
+{
+	struct job job = job_for("qmgr");
+	struct evidence ev;
+	char said[512], err[512];
+	int channel;
+	pid_t pid;
+
+	(void)state;
+	job.place.threads = make_threads;
+	job.sealed = use_threads;
+	pid = start(&job, &channel, said, sizeof(said));
+	assert_string_equal(said, "");
+	if (sandbox_attest(pid, job.policy, &job.place, &cradle, job.filter_fd,
+		&ev, err, sizeof(err)) == -1)
+		fail_msg("%s", err);
+	assert_int_equal(finish(pid, channel), 0);
+	job_end(&job);
+}
+
+/* --- what sealed code may do with a directory ------------------------------ */
+
+static void
+use_directory(void)
+{
+	struct stat st;
+	int fd;
+
+	fd = beneath_open(SLOT_DIR, "file", O_RDWR | O_CREAT, 0600);
+	if (fd == -1 || pwrite(fd, "x", 1, 0) != 1 || fsync(fd) == -1)
+		_exit(11);
+	if (sealed_fstat(fd, &st) == -1 || st.st_size != 1)
+		_exit(12);
+	if (beneath_open(SLOT_DIR, "../", O_RDONLY | O_DIRECTORY, 0) != -1 ||
+	    errno != EXDEV)
+		_exit(13);
+	if (beneath_open(SLOT_DIR, "/", O_RDONLY | O_DIRECTORY, 0) != -1)
+		_exit(14);
+	/* Without RESOLVE_BENEATH: Landlock's turn. */
+	if ((waived & WALL_LANDLOCK) == 0 &&
+	    (renameat(SLOT_DIR, "file", SLOT_DIR, "../file") != -1 ||
+		unlinkat(SLOT_DIR, "../file", 0) != -1))
+		_exit(15);
+	if (mkdirat(SLOT_DIR, "d", 0700) == -1 ||
+	    renameat(SLOT_DIR, "file", SLOT_DIR, "d/file") == -1 ||
+	    linkat(SLOT_DIR, "d/file", SLOT_DIR, "f2", 0) == -1 ||
+	    unlinkat(SLOT_DIR, "d/file", 0) == -1 ||
+	    unlinkat(SLOT_DIR, "f2", 0) == -1 ||
+	    unlinkat(SLOT_DIR, "d", AT_REMOVEDIR) == -1)
+		_exit(16);
+	close(fd);
+}
+
+static void
+test_directory(void **state)
+{
+	static const char *const names[] = { "qmgr", "mailbox" };
+	char said[512];
+	int channel, status;
+	pid_t pid;
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(names); i++) {
+		struct job job = job_for(names[i]);
+
+		job.sealed = use_directory;
+		pid = start(&job, &channel, said, sizeof(said));
+		status = finish(pid, channel);
+		if (status != 0)
+			fail_msg("%s: status %#x (%s)", names[i],
+			    (unsigned)status, said);
+		job_end(&job);
+	}
+}
+
+static void
+open_something(void)
+{
+	if (open("/", O_RDONLY) == -1)
+		return;
+}
+
+/* A call outside the policy is the end. */
+static void
+test_kill(void **state)
+{
+	struct job job = job_for("smtpd");
+	char said[512];
+	int channel, status;
+	pid_t pid;
+
+	(void)state;
+#ifdef SANITIZED
+	skip(); /* such a build answers open() with an error */
+#endif
+	job.sealed = open_something;
+	pid = start(&job, &channel, said, sizeof(said));
+	assert_string_equal(said, "died");
+	status = finish(pid, channel);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	job_end(&job);
+}
+
+static void
+test_place(void **state)
+{
+	struct sandbox_place a = { .level = LEVEL_ROOT,
+		.uid = 101,
+		.gid = 4294967290U,
+		.waived = WALL_MDWE,
+		.filter_fd = 5 },
+			     b;
+	static const char *const bad[] = { "", "L2",
+		"L3,uid=1,gid=1,"
+		"filter=5,waived=0",
+		"L2,uid=1,gid=1,filter=5,waived=0,x=1",
+		"L2,gid=1,uid=1,filter=5,waived=0",
+		"L2,uid=4294967295,gid=1,filter=5,waived=0",
+		"L2,uid=1,gid=1,filter=9,waived=0",
+		"L2,uid=1,gid=1,filter=-1,waived=0",
+		"L2,uid=1,gid=1,filter=5,waived=99999999" };
+	struct buf s;
+
+	(void)state;
+	buf_init(&s, 200);
+	place_format(&a, &s);
+	assert_int_equal(place_parse(buf_get(&s), &b), 0);
+	assert_memory_equal(&a, &b, sizeof(a));
+	buf_reset(&s);
+	a.filter_fd = -1;
+	place_format(&a, &s);
+	assert_int_equal(place_parse(buf_get(&s), &b), 0);
+	assert_int_equal(b.filter_fd, -1);
+	buf_clear(&s);
+	for (size_t i = 0; i < NELEM(bad); i++) {
+		if (place_parse(str_of(bad[i]), &b) != -1)
+			fail_msg("accepted: %s", bad[i]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_place),
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_attest_notices),
+		cmocka_unit_test(test_waived),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_kill),
+	};
+
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
