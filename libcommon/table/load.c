@@ -4,6 +4,7 @@
  */
 #include "table/load.h"
 
+#include "mail/utf8.h"
 #include "table/source.h"
 #include "table/table.h"
 
@@ -45,6 +46,10 @@ split(struct work *w, const struct source_line *line)
 		error = "the key is too long";
 	if (error == NULL && buf_full(&w->value))
 		error = "the value is too long";
+	if (error == NULL && w->l->utf8 &&
+	    (!utf8_valid(buf_get(&w->key)) || !utf8_valid(buf_get(&w->value))))
+		error = "not valid UTF-8 (allowed with the option -u, or "
+			"smtputf8_enable = no)";
 	if (error != NULL)
 		problem(w, line->first, true, error);
 	else if (note != NULL)

@@ -28,6 +28,7 @@ struct load {
 	enum load_format format;
 	enum load_dup dup;
 	bool fold; /* keys to lower case; alias names always are */
+	bool utf8; /* keys and values must be well-formed UTF-8 */
 
 	/* Told of each problem, with the line it begins on. */
 	void (*say)(void *arg, unsigned line, bool error, const char *what);

@@ -83,7 +83,7 @@ lookup_keys_domain(struct lookup_keys *k, struct str domain, unsigned flags);
 
 /*
  * An IP address in text, and then its leading parts: 1.2.3.4, 1.2.3, 1.2, 1;
- * 2001:db8::1, 2001:db8::, 2001:db8, 2001.
+ * 2001:db8::1, 2001:db8:, 2001:db8, 2001.
  */
 void lookup_keys_ip(struct lookup_keys *k, struct str addr);
 

@@ -292,7 +292,9 @@ rules_get(struct table *t, struct str key, struct buf *value)
 			    t->name, r->line, buf_cstr(&err));
 			break;
 		}
-		if (!r->never && r->negate)
+		if (hit == 2)
+			hit = 0;
+		else if (!r->never && r->negate)
 			hit = !hit;
 		if (r->verb == RULE_IF && !hit) {
 			i = r->endif;

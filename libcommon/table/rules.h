@@ -51,7 +51,10 @@ struct rules_kind {
 	 * the number of its groups.
 	 */
 	void *(*compile)(struct str *text, size_t *groups, struct buf *err);
-	/* 1, 0, or -1: too much work, or no memory (words in err). */
+	/*
+	 * 1, 0, or -1: too much work, or no memory (words in err).  2 when
+	 * the rule is not for such a key, negated or not.
+	 */
 	int (*match)(const struct rules_table *rt, const struct rule *r,
 	    struct str key, struct rule_match *m, struct buf *err);
 	void (*free)(void *pattern);

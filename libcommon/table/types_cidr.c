@@ -125,8 +125,11 @@ cidr_match(const struct rules_table *rt, const struct rule *r, struct str key,
 	(void)key;
 	(void)m;
 	(void)err;
-	return net->family == a->family &&
-	    same_bits(net->addr, a->addr, net->bits);
+	/* !10.0.0.0/8 means every other IPv4 address, and says nothing of
+	 * IPv6. */
+	if (net->family != a->family)
+		return 2;
+	return same_bits(net->addr, a->addr, net->bits);
 }
 
 struct table *
