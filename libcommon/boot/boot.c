@@ -199,6 +199,14 @@ boot_peer_instance(const struct chan *ch)
 	return k == NULL ? 0 : k->instance;
 }
 
+const char *
+boot_peer_name(struct chan *ch)
+{
+	struct link *k = find_link(ch);
+
+	return k == NULL ? "" : k->peer->name;
+}
+
 static void
 on_peer_gone(struct chan *ch, const char *why, void *arg)
 {

@@ -92,6 +92,8 @@ unsigned boot_instance(void);
 
 /* The instance at the other end of a channel that boot made. */
 unsigned boot_peer_instance(const struct chan *ch);
+/* The component there. */
+const char *boot_peer_name(struct chan *ch);
 
 /*
  * Take over a channel that came as the answer to a request (a mailbox) as if

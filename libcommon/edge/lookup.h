@@ -15,24 +15,37 @@
 #define LOOKUP_KEY_MAX 2048
 #define LOOKUP_VALUE_MAX 49152
 
-/* how: enum lookup_how.  param: the parameter's name.  table: empty for all
- * tables of the parameter in order, or the one item to look into. */
+/* how: enum find_how.  flags: enum find_flags.  param: the parameter's name.
+ * table: empty for all tables of the parameter in order, or the one item to
+ * look into. */
 #define lookup_find_FIELDS(F) \
 	F(U8, how) \
+	F(U8, flags) \
 	F(STR, param, 64) \
 	F(STR, table, 512) \
 	F(STR, key, LOOKUP_KEY_MAX)
 
-enum lookup_how {
-	LOOKUP_PLAIN = 0, /* the key as it is, folded */
-	LOOKUP_ADDRESS, /* user+ext@dom, user@dom, user+ext, user, @dom */
-	LOOKUP_DOMAIN, /* the domain and its parents */
-	LOOKUP_TRANSPORT, /* the order of transport(5) */
-	LOOKUP_NETWORK, /* an address and its prefixes */
+enum find_how {
+	FIND_PLAIN = 0, /* the key as it is, folded */
+	FIND_ADDRESS, /* user+ext@dom, user@dom, user+ext, user, @dom */
+	FIND_ACCESS, /* access(5) of an address: also domain, parents, user@ */
+	FIND_DOMAIN, /* the domain and its parents */
+	FIND_TRANSPORT, /* the order of transport(5) */
+	FIND_NETWORK, /* an address and its prefixes */
 };
+
+enum find_flags {
+	FIND_BARE_USER = 0x1, /* FIND_ADDRESS: its domain is a local one */
+	FIND_NO_DOMAIN = 0x2, /* FIND_ADDRESS: no @domain */
+	FIND_PARENTS = 0x4, /* domains stand for their subdomains */
+};
+
+/* answer.flags: FIND_EXT_USED when the key had the extension in it. */
+#define FIND_EXT_USED 0x1
 
 #define lookup_answer_FIELDS(F) \
 	F(U8, status) \
+	F(U8, flags) \
 	F(STR, key, LOOKUP_KEY_MAX) \
 	F(STR, value, LOOKUP_VALUE_MAX)
 

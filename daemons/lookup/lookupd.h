@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOOKUP_LOOKUPD_H
+#define LOOKUP_LOOKUPD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+#include "chan/chan.h"
+#include "conf/conf.h"
+#include "edge/lookup.h"
+#include "table/lookup.h"
+
+/*
+ * lookup: every table, one protocol.
+ *
+ *	tables.c	the open tables, fetched from the broker, kept fresh
+ *	params.c	which asker may ask for which parameter
+ *	find.c		one question
+ *	passwd.c	users of the system
+ */
+struct lookupd;
+
+/* --- tables.c ------------------------------------------------------------- */
+
+/* A table of the configuration, opened when first asked. */
+struct entry;
+
+/* Calls fn(arg) once every table of the wait is open (or cannot be). */
+struct wait {
+	TAILQ_ENTRY(wait) link;
+	void (*fn)(struct wait *w);
+};
+TAILQ_HEAD(wait_list, wait);
+
+struct entry *entry_get(struct lookupd *lk, struct str spec);
+/* Open, or as open as it gets?  Else w is called when it is. */
+bool entry_ready(struct entry *e, struct wait *w);
+struct table *entry_table(struct entry *e);
+/* Forget all tables: they are opened anew when asked for. */
+void entries_forget(struct lookupd *lk);
+
+/* --- params.c ------------------------------------------------------------- */
+
+/* May this component ask for this parameter? */
+bool param_allowed(const char *asker, struct str param);
+
+/* --- find.c --------------------------------------------------------------- */
+chan_fn find_ask, find_user;
+/* The asker has gone: its questions are answered to nobody. */
+void find_forget(struct chan *ch);
+
+/* --- passwd.c ------------------------------------------------------------- */
+
+/* Cut a line of passwd(5), as the table gives it; false when it is none. */
+bool passwd_parse(struct str line, struct lookup_passwd *out);
+
+TAILQ_HEAD(entry_list, entry);
+
+struct lookupd {
+	struct loop *loop;
+	const struct conf *conf;
+	struct chan *broker; /* where files come from */
+	struct entry_list entries;
+	size_t nentries;
+	struct str delimiter;
+	const char *config_dir;
+	const char *(*asker)(struct chan *ch); /* who is at the other end */
+};
+
+#endif

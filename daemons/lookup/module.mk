@@ -1,0 +1,3 @@
+DAEMONS += lookup
+lookup_SRCS := main.c find.c params.c passwd.c tables.c
+lookup_LIBS = $(TABLE_LIBS)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Which asker may ask for which parameter: those its work needs, and no
+ * others, so that a captured one cannot browse what is not its business.
+ */
+#include <string.h>
+
+#include "lookupd.h"
+
+static const struct {
+	const char *asker;
+	const char *param;
+} allowed[] = {
+	/* Who may relay, and what the administrator says of clients. */
+	{ "smtpd", "mynetworks" },
+	{ "smtpd", "smtpd_client_restrictions" },
+	{ "smtpd", "smtpd_helo_restrictions" },
+	{ "smtpd", "smtpd_sender_restrictions" },
+	{ "smtpd", "smtpd_relay_restrictions" },
+	{ "smtpd", "smtpd_recipient_restrictions" },
+	{ "smtpd", "smtpd_data_restrictions" },
+	{ "smtpd", "smtpd_end_of_data_restrictions" },
+	{ "smtpd", "smtpd_etrn_restrictions" },
+	{ "smtpd", "smtpd_client_event_limit_exceptions" },
+	{ "smtpd", "smtpd_forbid_bare_newline_exclusions" },
+	/* What an address means. */
+	{ "rewrite", "mydestination" },
+	{ "rewrite", "relay_domains" },
+	{ "rewrite", "virtual_alias_domains" },
+	{ "rewrite", "virtual_mailbox_domains" },
+	{ "rewrite", "transport_maps" },
+	{ "rewrite", "local_recipient_maps" },
+	{ "rewrite", "relay_recipient_maps" },
+	{ "rewrite", "virtual_alias_maps" },
+	{ "rewrite", "virtual_mailbox_maps" },
+	{ "rewrite", "canonical_maps" },
+	{ "rewrite", "recipient_canonical_maps" },
+	{ "rewrite", "sender_canonical_maps" },
+	{ "rewrite", "sender_dependent_relayhost_maps" },
+	{ "rewrite", "sender_dependent_default_transport_maps" },
+	{ "rewrite", "relocated_maps" },
+	/* What becomes of a message's addresses. */
+	{ "cleanup", "canonical_maps" },
+	{ "cleanup", "recipient_canonical_maps" },
+	{ "cleanup", "sender_canonical_maps" },
+	{ "cleanup", "virtual_alias_maps" },
+	{ "cleanup", "header_checks" },
+	{ "cleanup", "recipient_bcc_maps" },
+	{ "cleanup", "sender_bcc_maps" },
+	/* Where a mailbox is. */
+	{ "local", "alias_maps" },
+	{ "local", "mailbox_transport_maps" },
+	{ "local", "mailbox_command_maps" },
+	{ "virtual", "virtual_mailbox_maps" },
+	{ "virtual", "virtual_uid_maps" },
+	{ "virtual", "virtual_gid_maps" },
+	/* How to talk to a server. */
+	{ "smtp", "smtp_generic_maps" },
+};
+
+bool
+param_allowed(const char *asker, struct str param)
+{
+	for (size_t i = 0; i < NELEM(allowed); i++)
+		if (strcmp(asker, allowed[i].asker) == 0 &&
+		    str_eq(param, str_of(allowed[i].param)))
+			return true;
+	return false;
+}
