@@ -231,6 +231,48 @@ default_mynetworks(struct eval *e)
 	return text;
 }
 
+/* Addresses that are written out in a list, whatever the interfaces say. */
+static void
+add_literals(struct buf *out, struct str list)
+{
+	static const struct str host = { "host", 4 };
+	struct str word;
+	struct net n;
+
+	while (str_token(&list, ", \t\n", &word)) {
+		struct host_addr a = { .family = 0 };
+
+		if (net_parse(word, &n, NULL) == -1)
+			continue;
+		a.family = n.family;
+		memcpy(a.addr, n.addr, sizeof(a.addr));
+		add_network(out, &a, host);
+	}
+}
+
+static char *
+default_own_addresses(struct eval *e)
+{
+	struct buf ifs, proxies, out;
+	char *text;
+
+	buf_init(&ifs, VALUE_MAX);
+	buf_init(&proxies, VALUE_MAX);
+	buf_init(&out, VALUE_MAX);
+	eval_param(e, P_INET_INTERFACES, &ifs);
+	eval_param(e, P_PROXY_INTERFACES, &proxies);
+	for (size_t i = 0; e->host != NULL && i < e->host->naddr; i++)
+		if (is_ours(buf_get(&ifs), &e->host->addr[i]))
+			add_network(&out, &e->host->addr[i], STR("host"));
+	add_literals(&out, buf_get(&ifs));
+	add_literals(&out, buf_get(&proxies));
+	text = xstrdup(buf_cstr(&out));
+	buf_clear(&ifs);
+	buf_clear(&proxies);
+	buf_clear(&out);
+	return text;
+}
+
 static char *
 compute(struct eval *e, enum param_id id)
 {
@@ -241,6 +283,8 @@ compute(struct eval *e, enum param_id id)
 		return default_mydomain(e);
 	case P_MYNETWORKS:
 		return default_mynetworks(e);
+	case P_OWN_ADDRESSES:
+		return default_own_addresses(e);
 	case P_MAIL_VERSION:
 		return xstrdup(POSTERN_VERSION);
 	case P_MAIL_RELEASE_DATE:
