@@ -1,0 +1,2 @@
+DAEMONS += rewrite
+rewrite_SRCS := main.c ask.c class.c exists.c question.c route.c standard.c

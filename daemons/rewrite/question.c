@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One question, from beginning to answer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "mail/address.h"
+
+#include "rewrite.h"
+
+static TAILQ_HEAD(, question) questions = TAILQ_HEAD_INITIALIZER(questions);
+
+static void
+question_free(struct question *q)
+{
+	TAILQ_REMOVE(&questions, q, link);
+	ask_clear(q);
+	free(q->text);
+	free(q);
+}
+
+/* 1: the answer is complete; 0: it waits. */
+static int
+work(struct question *q, struct resolve_answer *a, struct buf *addr,
+    struct route *route)
+{
+	enum resolve_class class;
+	enum resolve_exists there = EXISTS_UNKNOWN;
+	enum asked r;
+
+	a->status = RESOLVE_OK;
+	if (standard_form(q->rw->conf, q->addr, addr) == -1) {
+		a->status = RESOLVE_BAD;
+		a->text = STR("bad address syntax");
+		return 1;
+	}
+	r = class_of_address(q, addr, &class);
+	if (r == ASK_FOUND) {
+		a->addr = buf_get(addr);
+		a->class = (uint8_t)class;
+		r = route_of(q, a->addr, class, route);
+	}
+	if (r == ASK_FOUND && (q->flags & RESOLVE_EXISTS) != 0)
+		r = exists(q, a->addr, class, &there, &a->text);
+	if (r == ASK_WAIT)
+		return 0;
+	if (r == ASK_LATER) {
+		a->status = RESOLVE_LATER;
+		a->text = str_of(q->reason);
+		return 1;
+	}
+	a->exists = (uint8_t)there;
+	a->transport = route->transport;
+	a->nexthop = route->nexthop;
+	if (route->configured && q->rw->route_key.have)
+		a->ticket = ticket_route(&q->rw->route_key, route->nexthop);
+	return 1;
+}
+
+void
+question_run(struct question *q)
+{
+	struct resolve_answer a = { .status = RESOLVE_OK };
+	struct route route = { .configured = false };
+	struct buf addr;
+	int done = 1;
+
+	buf_init(&addr, ADDR_MAX);
+	buf_init(&route.text, 2 * ADDR_MAX);
+	if (q->asker != NULL)
+		done = work(q, &a, &addr, &route);
+	if (done && q->asker != NULL) {
+		a.text = str_sub(a.text, 0, RESOLVE_TEXT_MAX);
+		chan_answer(q->asker, RESOLVE_ANSWER, q->id, &a, NULL);
+	}
+	/* Work that gave up may still have questions open. */
+	if (done && q->waits == 0)
+		question_free(q);
+	else if (done)
+		q->asker = NULL;
+	buf_clear(&route.text);
+	buf_clear(&addr);
+}
+
+void
+question_ask(struct chan *ch, uint64_t id, const void *rec, int *fds,
+    void *arg)
+{
+	const struct resolve_ask *r = rec;
+	struct question *q = xcalloc(1, sizeof(*q));
+
+	(void)fds;
+	q->rw = arg;
+	q->asker = ch;
+	q->id = id;
+	q->flags = r->flags;
+	q->text = xmalloc(r->addr.n + r->sender.n);
+	memcpy(q->text, r->addr.n == 0 ? "" : r->addr.p, r->addr.n);
+	memcpy(q->text + r->addr.n, r->sender.n == 0 ? "" : r->sender.p,
+	    r->sender.n);
+	q->addr = str_make(q->text, r->addr.n);
+	q->sender = str_make(q->text + r->addr.n, r->sender.n);
+	TAILQ_INSERT_TAIL(&questions, q, link);
+	question_run(q);
+}
+
+void
+question_forget(struct chan *asker)
+{
+	struct question *q;
+
+	TAILQ_FOREACH(q, &questions, link)
+		if (q->asker == asker)
+			q->asker = NULL;
+}
