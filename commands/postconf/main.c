@@ -148,7 +148,7 @@ parse_options(int argc, char *argv[], struct options *o, struct overrides *ov)
 			o->hide_value = true;
 			break;
 		case 'l':
-			puts("fcntl\nflock\ndotlock");
+			puts("flock\nfcntl\ndotlock");
 			exit(0);
 		case 'm':
 			list_types();

@@ -33,29 +33,39 @@ static const struct {
 	/* clang-format on */
 };
 
-/*
- * Text for mdoc: sentences on lines of their own, and nothing that roff would
- * read as a request or an escape.
- */
+/* A word, so that roff does not read it as a request or an escape. */
 static void
-put_text(const char *s)
+put_word(struct str w, bool first)
 {
-	bool start = true;
-
-	for (; *s != '\0'; s++) {
-		if (start && *s == ' ')
-			continue;
-		if (start && (*s == '.' || *s == '\''))
-			fputs("\\&", stdout);
-		start = false;
-		if (*s == '\\')
+	if (first && (w.p[0] == '.' || w.p[0] == '\''))
+		fputs("\\&", stdout);
+	for (size_t i = 0; i < w.n; i++) {
+		if (w.p[i] == '\\')
 			fputs("\\e", stdout);
-		else if (*s == '.' && s[1] == ' ' && s[2] >= 'A' &&
-		    s[2] <= 'Z') {
-			fputs(".\n", stdout);
-			start = true;
-		} else
-			putchar(*s);
+		else
+			putchar(w.p[i]);
+	}
+}
+
+/* Text for mdoc: a sentence begins on a line of its own. */
+static void
+put_text(const char *text)
+{
+	struct str s = str_of(text), w;
+	size_t column = 0;
+	bool end = true;
+
+	while (str_token(&s, " \n", &w)) {
+		if (column > 0 &&
+		    ((end && ascii_isalnum(w.p[0])) || column + 1 + w.n > 76)) {
+			putchar('\n');
+			column = 0;
+		}
+		if (column > 0)
+			column += putchar(' ') == ' ';
+		put_word(w, column == 0);
+		column += w.n;
+		end = str_ends(w, STR("."));
 	}
 }
 
@@ -131,8 +141,10 @@ put_param(const struct param *p)
 		printf(" from %lld to %lld%s", (long long)(p->min / unit),
 		    (long long)(p->max / unit),
 		    p->type == PT_TIME ? " seconds" : "");
-	if (p->words != NULL)
-		printf(": %s", p->words);
+	if (p->words != NULL) {
+		puts(" out of");
+		put_text(p->words);
+	}
 	puts(".\n.Pp");
 	put_text(p->text);
 	putchar('\n');

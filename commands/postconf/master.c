@@ -12,7 +12,7 @@
 #include "conf/eval.h"
 #include "conf/value.h"
 
-#define WIDTH 80
+#define WIDTH 79
 #define LINE_MAX_LEN (1 << 20)
 
 const char *const field_names[8] = { "service", "type", "private",
@@ -100,13 +100,14 @@ field_get(const struct service *s, int field)
 
 /* ---- lines ---- */
 
+/* One argument, or -o and its own; a line of its own if wanted. */
 static void
-add_word(struct buf *out, size_t *column, bool fold, const char *w1,
+add_word(struct buf *out, size_t *column, bool fold, bool own, const char *w1,
     const char *w2)
 {
 	size_t n = strlen(w1) + (w2 == NULL ? 0 : strlen(w2) + 1);
 
-	if (fold && *column + 1 + n > WIDTH) {
+	if (fold && (own || *column + 1 + n > WIDTH)) {
 		buf_puts(out, "\n    ");
 		*column = 4;
 	} else {
@@ -123,6 +124,7 @@ service_line(const struct service *s, bool fold)
 {
 	/* Where columns begin if those before them are not too wide. */
 	static const size_t goal[8] = { 0, 11, 17, 25, 33, 41, 49, 57 };
+	bool was_pair = false;
 	struct buf out;
 	size_t column;
 
@@ -141,9 +143,10 @@ service_line(const struct service *s, bool fold)
 	for (size_t i = 0; i < s->nargs; i++) {
 		bool pair = strcmp(s->args[i], "-o") == 0 && i + 1 < s->nargs;
 
-		add_word(&out, &column, fold, s->args[i],
+		add_word(&out, &column, fold, pair || was_pair, s->args[i],
 		    pair ? s->args[i + 1] : NULL);
 		i += pair;
+		was_pair = pair;
 	}
 	return buf_take(&out);
 }

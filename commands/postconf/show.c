@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "conf/eval.h"
 
-#define WIDTH 80
+#define WIDTH 79
 #define INDENT 4
 #define VALUE_MAX (1 << 20)
 
@@ -77,7 +77,7 @@ static bool
 has_families(const struct service *sv)
 {
 	static const char *const commands[] = { "smtp", "lmtp", "local",
-		"virtual", "pipe", "error", "retry", "discard" };
+		"virtual", "pipe", "error", "retry" };
 
 	if (sv->socket != CONF_UNIX)
 		return false;

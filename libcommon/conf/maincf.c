@@ -4,6 +4,7 @@
  */
 #include "conf/maincf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,7 @@ maincf_option(struct maincf *cf, const char *file, unsigned line,
 	ptrdiff_t eq = str_chr(text, '=');
 	const struct maincf_entry *old;
 	struct str name, value;
+	char advice[80];
 
 	if (eq == -1) {
 		report_add(rep, REPORT_ERROR, file, line,
@@ -133,11 +135,13 @@ maincf_option(struct maincf *cf, const char *file, unsigned line,
 	if (check_name(name, file, line, rep) == -1)
 		return -1;
 	old = maincf_find(cf, name);
-	if (old != NULL)
-		report_add(rep, REPORT_WARN, file, line,
-		    "remove one of the two",
-		    "overriding earlier entry in line %u: " STR_FMT "=%.60s",
-		    old->line, STR_ARG(name), old->value);
+	if (old != NULL) {
+		snprintf(advice, sizeof(advice),
+		    "remove it from line %u, or remove this one", old->line);
+		report_add(rep, REPORT_WARN, file, line, advice,
+		    "overriding earlier entry: " STR_FMT "=%.60s",
+		    STR_ARG(name), old->value);
+	}
 	maincf_set(cf, file, line, name, value);
 	return 0;
 }

@@ -590,6 +590,32 @@ test_defaults(void **state)
 	}
 }
 
+/* The files we ship are without a mistake on the host that this is. */
+static void
+test_shipped(void **state)
+{
+	struct build b;
+	struct conf *c;
+	char *all;
+
+	(void)state;
+	build_load(&b, "etc");
+	build_check(&b);
+	all = findings(&b);
+	assert_string_equal(all, "");
+	free(all);
+	assert_true(b.host.naddr > 0 || b.host.cpus > 0);
+	c = open_conf(&b, mastercf_find(&b.master, "smtp", "inet"));
+	assert_int_equal(conf_self(c)->port_num, 25);
+	assert_string_equal(conf_cstr(c, P_CONFIG_DIRECTORY), "etc");
+	conf_free(&c);
+	build_clear(&b);
+
+	build_load(&b, "/nonexistent");
+	assert_int_equal(b.rep.errors, 2);
+	build_clear(&b);
+}
+
 int
 main(void)
 {
@@ -602,6 +628,7 @@ main(void)
 		cmocka_unit_test(test_bad_snapshot),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_shipped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
