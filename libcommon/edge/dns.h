@@ -14,8 +14,12 @@
  * (0 if not): only then may it lead to loopback, link-local or private
  * networks outside smtp_private_networks.
  *
+ * The next hop may also be a list of such, separated by blanks or commas, that
+ * are tried one after the other.
+ *
  * The answer is a list packed into `hosts`; each entry carries the ticket that
- * makes the broker connect there (dns/pack in edge/hosts.h).
+ * makes the broker connect there (edge/hosts.h).  text says in words for logs
+ * and notices why there is none.
  */
 #define DNS_HOSTS_MAX 49152
 
@@ -29,6 +33,8 @@ enum dns_route_flags {
 	DNS_NO_MX = 0x1, /* as if bracketed */
 	DNS_ONLY_IPV4 = 0x2,
 	DNS_ONLY_IPV6 = 0x4,
+	DNS_SYSTEM = 0x8, /* the system's hosts file also counts */
+	DNS_SYSTEM_ONLY = 0x10, /* and the DNS is not asked */
 };
 
 #define dns_hosts_FIELDS(F) \
@@ -36,6 +42,11 @@ enum dns_route_flags {
 	F(U8, flags) \
 	F(STR, text, 512) \
 	F(STR, hosts, DNS_HOSTS_MAX)
+
+enum dns_hosts_flags {
+	DNS_CUT = 0x1, /* servers from ourselves on were left out */
+	DNS_NO_ADDRESS = 0x2, /* NOT_FOUND: there are MX hosts, no address */
+};
 
 enum dns_status {
 	DNS_OK = 0,
@@ -55,13 +66,19 @@ enum dns_status {
 	F(U8, verified) \
 	F(STR, name, 256)
 
-/* Records of one type: for restrictions and checks.  Answers are packed as
- * text lines, one a record. */
+/*
+ * Records of one type: for restrictions and checks.  Answers are packed as
+ * text lines, one a record: an address for A and AAAA, `10 host` for MX (host
+ * `.` for the null MX), a name for PTR, NS, CNAME, the joined strings for TXT
+ * with control characters and backslash as \DDD, hexadecimal bytes for all
+ * else.  DNS_OK without records: the name exists and has none of the type.
+ */
 #define dns_query_FIELDS(F) \
 	F(U16, rrtype) \
 	F(STR, name, 256)
 #define dns_records_FIELDS(F) \
 	F(U8, status) \
+	F(U8, authentic) /* the resolver says: DNSSEC (AD) */ \
 	F(U32, ttl) \
 	F(STR, text, 512) \
 	F(STR, records, DNS_HOSTS_MAX)
