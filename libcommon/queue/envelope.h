@@ -212,6 +212,7 @@ struct env_reader {
 	int state;
 	int fd;		 /* -1: all is in memory */
 	bool own_fd;	 /* env_close() closes it */
+	bool part;	 /* see env_open_part() */
 	uint64_t fd_off; /* of the form's next unread byte */
 	char *win;	 /* heap, for a descriptor */
 	size_t win_cap;
@@ -225,6 +226,12 @@ void env_open(struct env_reader *r, struct str form);
  */
 void env_open_fd(struct env_reader *r, int fd, uint64_t off, uint64_t size);
 void env_close(struct env_reader *r);
+
+/*
+ * A part of a form, in memory: EDIT and RCPT records by themselves, as jobs of
+ * delivery agents have them.  Read without a head; 0 at the end of it.
+ */
+void env_open_part(struct env_reader *r, struct str part);
 
 /* 0, or -1 when refused (errno EINVAL) or unreadable (its errno). */
 int env_read_head(struct env_reader *r, struct envelope *out) WARN_UNUSED;

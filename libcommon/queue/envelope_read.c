@@ -42,6 +42,23 @@ env_open_fd(struct env_reader *r, int fd, uint64_t off, uint64_t size)
 }
 
 void
+env_open_part(struct env_reader *r, struct str part)
+{
+	*r = (struct env_reader){ .in = part, .fd = -1, .state = AT_EDITS,
+		.part = true };
+}
+
+/* A part has no END: it is over when nothing is left. */
+static bool
+part_over(struct env_reader *r)
+{
+	if (!r->part || r->in.n > 0)
+		return false;
+	r->state = AT_END;
+	return true;
+}
+
+void
 env_close(struct env_reader *r)
 {
 	if (r->own_fd)
@@ -222,6 +239,8 @@ env_read_edit(struct env_reader *r, struct env_edit *out)
 		return 0;
 	if (r->state == AT_HEAD)
 		return refuse(r);
+	if (part_over(r))
+		return 0;
 	if (peek(r, &rec) == -1)
 		return -1;
 	if (rec.type != ENV_EDIT) {
@@ -286,7 +305,7 @@ env_read_rcpt(struct env_reader *r, struct env_rcpt *out)
 		if (env_read_edit(r, &skipped) == -1)
 			return -1;
 	}
-	if (r->state == AT_END)
+	if (r->state == AT_END || part_over(r))
 		return 0;
 	if (r->state != AT_RCPTS)
 		return refuse(r);
