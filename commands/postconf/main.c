@@ -238,6 +238,7 @@ main(int argc, char *argv[])
 	if (o.edit != EDIT_NONE && o.what == 'p') {
 		/* A broken file is what editing is for. */
 		edit_main(&o, b.dir);
+		build_clear(&b);
 		return 0;
 	}
 	if (!o.defaults)
