@@ -8,6 +8,9 @@ COMMON_SRCS += \
 # pcre: is built in where there is PCRE2 (libpcre2-dev).
 ifeq ($(shell $(PKG_CONFIG) --exists libpcre2-8 && echo y),y)
 CPPFLAGS_libcommon += -DHAVE_PCRE2
+CPPFLAGS_regress += -DHAVE_PCRE2
 # Only programs with tables need it: the others are not to carry it.
 BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libpcre2-8) -Wl,--no-as-needed
 endif
+
+t_table_cdb_LIBS := $(call pkg_libs,libcdb)

@@ -87,32 +87,46 @@ regexp_compile(struct str *text, size_t *groups, struct buf *err)
 	return re;
 }
 
+/*
+ * The C library wants a terminator.  Where it has REG_STARTEND it looks behind
+ * a zero byte as well; elsewhere that byte must not hide what follows it.
+ */
+static bool
+regexp_key(struct rules_table *rt, struct str key)
+{
+	char *p = rt->prepared = xreallocarray(rt->prepared, key.n + 1, 1);
+
+	if (key.n > 0)
+		memcpy(p, key.p, key.n);
+	p[key.n] = '\0';
+#ifndef REG_STARTEND
+	for (size_t i = 0; i < key.n; i++) {
+		if (p[i] == '\0')
+			p[i] = '\1';
+	}
+#endif
+	return true;
+}
+
 static int
 regexp_match(const struct rules_table *rt, const struct rule *r, struct str key,
     struct rule_match *m, struct buf *err)
 {
 	regmatch_t at[RULES_GROUPS_MAX];
-	const regex_t *re = r->pattern;
-	char why[256], *copy = NULL;
-	const char *p = key.p;
+	char why[256];
 	int error, flags = 0;
 
-	(void)rt;
 #ifdef REG_STARTEND
 	flags = REG_STARTEND;
 	at[0].rm_so = 0;
 	at[0].rm_eo = (regoff_t)key.n;
-	if (p == NULL)
-		p = "";
-#else
-	p = copy = str_dup(key);
 #endif
-	error = regexec(re, p, r->expands ? NELEM(at) : 0, at, flags);
-	free(copy);
+	error = regexec(r->pattern, rt->prepared, r->expands ? NELEM(at) : 0,
+	    at, flags);
 	if (error == REG_NOMATCH)
 		return 0;
 	if (error != 0) {
-		regerror(error, re, why, sizeof(why));
+		regerror(error, r->pattern, why, sizeof(why));
 		buf_puts(err, why);
 		return -1;
 	}
@@ -139,7 +153,8 @@ table_regexp_open(struct table_ctx *ctx)
 {
 	static const struct rules_kind kind = { .compile = regexp_compile,
 		.match = regexp_match,
-		.free = regexp_free };
+		.free = regexp_free,
+		.key = regexp_key };
 
 	return rules_open(ctx, &kind);
 }
