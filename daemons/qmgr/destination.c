@@ -13,6 +13,8 @@
 
 #define WHY_MAX 400
 
+#define PROBE_LOOK_MS 60000
+
 #define DEST_OF(t)                        \
 	((struct destination *)(void *)(( \
 	    char *)(t)-offsetof(struct destination, timer)))
@@ -81,6 +83,39 @@ dest_new(struct sched *s, struct sched_transport *t, struct str nexthop,
 	return d;
 }
 
+static struct destination **
+dead_bucket(struct sched *s, uint64_t key)
+{
+	return &s->dead[(key ^ key >> 32) % DEAD_BUCKETS];
+}
+
+static void
+dead_enter(struct sched *s, struct destination *d)
+{
+	struct destination **bp;
+	struct sched_site site;
+
+	if (s->ops.key == NULL)
+		return;
+	dest_show(d, &site);
+	d->key = s->ops.key(s->arg, &site);
+	bp = dead_bucket(s, d->key);
+	d->dead_next = *bp;
+	*bp = d;
+}
+
+static void
+dead_leave(struct sched *s, struct destination *d)
+{
+	struct destination **bp = dead_bucket(s, d->key);
+
+	if (s->ops.key == NULL)
+		return;
+	while (*bp != d)
+		bp = &(*bp)->dead_next;
+	*bp = d->dead_next;
+}
+
 static void
 dest_free(struct sched *s, struct destination *d)
 {
@@ -89,6 +124,8 @@ dest_free(struct sched *s, struct destination *d)
 	while (*bp != d)
 		bp = &(*bp)->hash_next;
 	*bp = d->hash_next;
+	if (d->state != DEST_ALIVE)
+		dead_leave(s, d);
 	timer_clear(&s->timers, &d->timer);
 	free(d->why);
 	free(d);
@@ -301,12 +338,50 @@ dest_trim(struct sched *s)
 	s->keep = false;
 }
 
+void
+dest_show(const struct destination *d, struct sched_site *out)
+{
+	*out = (struct sched_site){
+		.transport = str_of(d->transport->name),
+		.nexthop = dest_nexthop(d),
+		.rcpt = str_make(d->name + d->nexthop_len, d->rcpt_len),
+		.why = str_of(d->why),
+		.busy = d->busy,
+		.queued = d->queued,
+		.window = d->window.size,
+		.dead = d->state == DEST_DEAD,
+		.probing = d->state == DEST_PROBE,
+		.until_ms = timer_is_set(&d->timer) ? d->timer.at_ms : 0,
+	};
+}
+
 /* --- life and death ----------------------------------------------------------- */
+bool
+sched_dead(const struct sched *s, uint64_t key, int64_t *until_ms)
+{
+	const struct destination *d;
+	int64_t wait = s->limits.min_backoff_ms;
+
+	for (d = s->dead[(key ^ key >> 32) % DEAD_BUCKETS];
+	     d != NULL && d->key != key;)
+		d = d->dead_next;
+	if (d == NULL)
+		return false;
+	if (d->state == DEST_DEAD) {
+		*until_ms = d->timer.at_ms;
+		return true;
+	}
+	/* The probe may take minutes; if it succeeds, do not wait as long. */
+	*until_ms = s->now_ms + (wait < PROBE_LOOK_MS ? wait : PROBE_LOOK_MS);
+	return d->queued >= SCHED_PROBE_QUEUE;
+}
+
 static void
 dest_alive(struct sched *s, struct destination *d)
 {
 	if (d->state == DEST_DEAD)
 		s->stats.dead--;
+	dead_leave(s, d);
 	timer_clear(&s->timers, &d->timer);
 	free(d->why);
 	d->why = NULL;
@@ -339,6 +414,8 @@ dest_probe(struct sched *s, struct destination *d)
 static void
 dest_die(struct sched *s, struct destination *d, struct str why)
 {
+	if (d->state == DEST_ALIVE)
+		dead_enter(s, d);
 	free(d->why);
 	d->why = xasprintf("delivery temporarily suspended: " STR_FMT,
 	    STR_ARG(str_sub(why, 0, WHY_MAX)));
@@ -356,7 +433,7 @@ dest_success(struct sched *s, struct destination *d)
 	if (d->state != DEST_ALIVE)
 		dest_alive(s, d);
 	else
-		window_success(&d->window, &c->positive, d->busy,
+		window_success(&d->window, &c->positive, d->used,
 		    c->initial_concurrency, c->concurrency_limit);
 }
 

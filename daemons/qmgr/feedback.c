@@ -78,13 +78,13 @@ window_init(struct window *w, uint32_t size)
 }
 
 void
-window_success(struct window *w, const struct feedback *positive, uint32_t busy,
+window_success(struct window *w, const struct feedback *positive, uint32_t used,
     uint32_t initial, uint32_t limit)
 {
 	w->cohorts = 0;
 	if (limit != 0 && w->size >= limit)
 		return;
-	if (w->size >= busy + initial)
+	if (w->size >= used + initial)
 		return;
 	w->success += feedback_value(positive, w->size);
 	if (w->success < 1 - EPSILON)

@@ -38,13 +38,13 @@ struct window {
 void window_init(struct window *w, uint32_t size);
 
 /*
- * The destination answered.  busy is the number of deliveries under way,
- * this one included, initial the configured first size: a window is not
+ * The destination answered.  used is how many deliveries were under way when
+ * the last one was begun, initial the configured first size: a window is not
  * widened that is not being used, because then a failure would take long to
  * have an effect.  limit 0 is none.
  */
 void window_success(struct window *w, const struct feedback *positive,
-    uint32_t busy, uint32_t initial, uint32_t limit);
+    uint32_t used, uint32_t initial, uint32_t limit);
 
 /*
  * The destination did not answer.  A success is counted at the end of its

@@ -12,6 +12,10 @@ qmgr_SRCS += sched_check.c
 
 t_sched_USES := qmgr
 t_sched_LIBS := -lm
+t_sched_mail_USES := qmgr
+t_sched_mail_LIBS := -lm
+t_sched_bench_USES := qmgr
+t_sched_bench_LIBS := -lm
 
 # Keep this last.  Until there is a main.c, only the tests use the parts.
 ifneq ($(wildcard daemons/qmgr/main.c),)

@@ -23,7 +23,9 @@ retry_next(const struct retry *r, int64_t arrival_us, int64_t now_us)
 	if (wait < r->min_ms * US_PER_MS)
 		wait = r->min_ms * US_PER_MS;
 	left = r->lifetime_ms * US_PER_MS - age;
-	if (left < wait && left >= r->min_ms * US_PER_MS)
+	if (left > 0 && left < r->min_ms * US_PER_MS)
+		left = r->min_ms * US_PER_MS;
+	if (left > 0 && left < wait)
 		wait = left;
 	return now_us + wait;
 }

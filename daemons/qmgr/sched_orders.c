@@ -40,23 +40,6 @@ sched_flush_site(struct sched *s, struct str nexthop)
 	sched_revive(s, &nexthop);
 }
 
-static void
-sched_site(const struct destination *d, struct sched_site *out)
-{
-	*out = (struct sched_site){
-		.transport = str_of(d->transport->name),
-		.nexthop = dest_nexthop(d),
-		.rcpt = str_make(d->name + d->nexthop_len, d->rcpt_len),
-		.why = str_of(d->why),
-		.busy = d->busy,
-		.queued = d->queued,
-		.window = d->window.size,
-		.dead = d->state == DEST_DEAD,
-		.probing = d->state == DEST_PROBE,
-		.until_ms = timer_is_set(&d->timer) ? d->timer.at_ms : 0,
-	};
-}
-
 void
 sched_sites(const struct sched *s,
     void (*fn)(void *arg, const struct sched_site *), void *arg)
@@ -66,7 +49,7 @@ sched_sites(const struct sched *s,
 	for (size_t i = 0; i < s->hash_size; i++) {
 		for (const struct destination *d = s->hash[i]; d != NULL;
 		     d = d->hash_next) {
-			sched_site(d, &site);
+			dest_show(d, &site);
 			fn(arg, &site);
 		}
 	}

@@ -69,6 +69,7 @@ enum dest_rest {
 
 struct destination {
 	struct destination *hash_next;
+	struct destination *dead_next; /* dead or probing, by key */
 	struct sched_transport *transport;
 	struct sched_unit *open; /* last queued, may take recipients */
 	struct window window;
@@ -78,8 +79,10 @@ struct destination {
 	char *why;	 /* dead or probing: heap */
 	int64_t idle_ms; /* since then */
 	uint64_t hash;
+	uint64_t key; /* the caller's; dead or probing */
 	struct lane lanes[LANES];
 	uint32_t busy;
+	uint32_t used; /* busy when the last was begun */
 	uint32_t queued;
 	enum dest_state state;
 	enum dest_rest rest;
@@ -139,6 +142,8 @@ struct sched_msg {
 
 #define UNKNOWN UINT32_MAX
 
+#define DEAD_BUCKETS 4096
+
 struct sched {
 	struct sched_limits limits;
 	struct sched_ops ops;
@@ -154,6 +159,7 @@ struct sched {
 	struct dest_list idle, timed, drain;
 	struct timers timers;
 	struct destination **hash;
+	struct destination *dead[DEAD_BUCKETS];
 	size_t hash_size;
 	uint32_t n_idle, n_timed;
 
@@ -204,6 +210,7 @@ void dest_drain_later(struct sched *s, struct destination *d);
 bool dest_drain(struct sched *s, uint32_t units);
 void dest_timers(struct sched *s);
 void dest_free_all(struct sched *s);
+void dest_show(const struct destination *d, struct sched_site *out);
 
 static inline struct str
 dest_nexthop(const struct destination *d)

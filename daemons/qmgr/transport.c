@@ -199,7 +199,7 @@ transport_started(struct sched *s, struct sched_unit *u)
 
 	dest_remove(s, u);
 	u->busy = true;
-	d->busy++;
+	d->used = ++d->busy;
 	t->running++;
 	s->stats.running++;
 	s->stats.started++;
