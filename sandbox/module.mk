@@ -29,3 +29,11 @@ t_policy_parse_USES := libsandbox
 t_sandbox_enter_USES := libsandbox
 t_sandbox_filter_USES := libsandbox
 fuzz_policy_USES := libsandbox
+
+# What a captured component would try; run by regress/hostile/hostile.t.
+HOSTILE_OBJS = $(addprefix $(BUILD)/obj/regress/hostile/,$(addsuffix .o, \
+	channel exhaust files hostile kernel memory net process queue))
+$(BUILD)/regress/hostile/hostile: $(HOSTILE_OBJS) $(BUILD)/lib/libsandbox.a \
+    $(BUILD)/lib/libcommon.a
+	$(call link,)
+tests: $(BUILD)/regress/hostile/hostile
