@@ -19,7 +19,7 @@
 	((struct destination *)(void *)(( \
 	    char *)(t)-offsetof(struct destination, timer)))
 
-/* --- the table -------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 static uint64_t
 dest_hash(const struct sched *s, const struct sched_transport *t,
     struct str nexthop, struct str rcpt)
@@ -167,7 +167,7 @@ dest_free_all(struct sched *s)
 	timers_clear(&s->timers);
 }
 
-/* --- the queue of units ------------------------------------------------------ */
+/* --- the queue of units --------------------------------------------------- */
 static uint32_t
 dest_window(const struct destination *d)
 {
@@ -260,7 +260,7 @@ dest_remove(struct sched *s, struct sched_unit *u)
 	dest_refresh(d, false);
 }
 
-/* --- rest --------------------------------------------------------------------- */
+/* --- rest ----------------------------------------------------------------- */
 static enum dest_rest
 dest_where(const struct destination *d)
 {
@@ -355,7 +355,7 @@ dest_show(const struct destination *d, struct sched_site *out)
 	};
 }
 
-/* --- life and death ----------------------------------------------------------- */
+/* --- life and death ------------------------------------------------------- */
 bool
 sched_dead(const struct sched *s, uint64_t key, int64_t *until_ms)
 {
@@ -477,7 +477,7 @@ dest_timers(struct sched *s)
 	}
 }
 
-/* --- draining ------------------------------------------------------------------ */
+/* --- draining ------------------------------------------------------------- */
 void
 dest_drain_later(struct sched *s, struct destination *d)
 {

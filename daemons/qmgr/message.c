@@ -75,7 +75,7 @@ message_free(struct sched *s, struct sched_msg *m)
 	free(m);
 }
 
-/* --- room for recipients ------------------------------------------------------ */
+/* --- room for recipients -------------------------------------------------- */
 static uint32_t
 left_of(uint32_t limit, uint32_t used)
 {
@@ -201,7 +201,7 @@ message_feed(struct sched *s)
 	}
 }
 
-/* --- recipients come in --------------------------------------------------------- */
+/* --- recipients come in --------------------------------------------------- */
 static void
 message_got(struct sched_msg *m)
 {
@@ -293,7 +293,7 @@ message_left(struct sched *s, struct sched_msg *m, struct sched_transport *t)
 		message_todo(s, m);
 }
 
-/* --- the end ---------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 static void
 message_retry(const struct sched *s, const struct sched_msg *m,
     struct retry *out)
@@ -419,7 +419,7 @@ message_step(struct sched *s, struct sched_msg *m)
 		message_settle(s, m);
 }
 
-/* --- orders ----------------------------------------------------------------------- */
+/* --- orders --------------------------------------------------------------- */
 static int
 message_rank(enum sched_what w)
 {

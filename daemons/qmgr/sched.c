@@ -109,7 +109,7 @@ sched_tick(struct sched *s, int64_t now_ms, int64_t wall_us)
 	s->wall_us = wall_us;
 }
 
-/* --- intake ---------------------------------------------------------------- */
+/* --- intake --------------------------------------------------------------- */
 void
 sched_waiting(struct sched *s, enum sched_source from)
 {
@@ -161,7 +161,7 @@ sched_intake(struct sched *s)
 	return true;
 }
 
-/* --- the turn --------------------------------------------------------------- */
+/* --- the turn ------------------------------------------------------------- */
 static bool
 sched_steps(struct sched *s)
 {

@@ -52,8 +52,8 @@
  *
  * Each turn of the loop: sched_tick() first, then whatever happened (reports,
  * answers, orders), then sched_run(), which does all the work that follows
- * and says when it wants to be called at the latest.  Callbacks come only
- * out of sched_run(), but for defer() and key(): sched_unit_end() calls them too.
+ * and says when it wants to be called at the latest.  Callbacks come only out
+ * of sched_run(), but for defer() and key(): sched_unit_end() calls them too.
  * They may call nothing of the scheduler except what their comment names.
  *
  * HOW MAIN WIRES IT TO THE STORE (store.h)
@@ -169,7 +169,7 @@ struct sched_transport_conf {
 
 void sched_transport_conf_init(struct sched_transport_conf *c);
 
-/* --- callbacks ------------------------------------------------------------- */
+/* --- callbacks ------------------------------------------------------------ */
 enum sched_source {
 	SCHED_INCOMING,
 	SCHED_DEFERRED
@@ -257,7 +257,7 @@ struct sched_ops {
 	    const struct sched_outcome *o);
 };
 
-/* --- the scheduler --------------------------------------------------------- */
+/* --- the scheduler -------------------------------------------------------- */
 
 /* key is random, against next hops that were chosen to collide. */
 struct sched *sched_new(const struct sched_limits *l,
@@ -279,7 +279,7 @@ void sched_tick(struct sched *s, int64_t now_ms, int64_t wall_us);
  */
 int64_t sched_run(struct sched *s);
 
-/* --- transports ------------------------------------------------------------ */
+/* --- transports ----------------------------------------------------------- */
 
 /* Make a transport, or give an existing one new limits. */
 struct sched_transport *sched_transport_set(struct sched *s, struct str name,
@@ -304,7 +304,7 @@ void sched_transport_ready(struct sched *s, struct sched_transport *t);
 void sched_transport_down(struct sched *s, struct sched_transport *t,
     struct str why);
 
-/* --- messages -------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 /* There is something to take.  Cheap, call it for every message. */
 void sched_waiting(struct sched *s, enum sched_source from);
@@ -346,7 +346,7 @@ void sched_read_end(struct sched *s, struct sched_msg *m, bool more);
 /* The answer to notice(): it is safely queued, or could not be made. */
 void sched_notice_done(struct sched *s, struct sched_msg *m, bool ok);
 
-/* --- deliveries ------------------------------------------------------------ */
+/* --- deliveries ----------------------------------------------------------- */
 void *sched_unit_cookie(const struct sched_unit *u); /* of its message */
 struct sched_msg *sched_unit_msg(const struct sched_unit *u);
 struct sched_transport *sched_unit_transport(const struct sched_unit *u);
@@ -381,7 +381,7 @@ enum sched_end {
 void sched_unit_end(struct sched *s, struct sched_unit *u, enum sched_end how,
     struct str why);
 
-/* --- orders ---------------------------------------------------------------- */
+/* --- orders --------------------------------------------------------------- */
 
 /* Forget that destinations (of this next hop) and transports were dead. */
 void sched_flush(struct sched *s);
@@ -400,7 +400,7 @@ void sched_msg_stop(struct sched *s, struct sched_msg *m, enum sched_what w);
 /* Take an order to hold back: it finishes as SCHED_RETRY, due at once. */
 void sched_msg_release(struct sched *s, struct sched_msg *m);
 
-/* --- looking in ------------------------------------------------------------ */
+/* --- looking in ----------------------------------------------------------- */
 struct sched_stats {
 	uint32_t active[SCHED_SOURCES]; /* messages, by where they came from */
 	uint32_t rcpts;			/* recipients in memory, or asked for */

@@ -172,7 +172,7 @@ struct sched {
 	struct sched_stats stats; /* rcpts is also the limit's count */
 };
 
-/* --- unit.c ---------------------------------------------------------------- */
+/* --- unit.c --------------------------------------------------------------- */
 struct sched_unit *unit_new(struct sched_msg *m, struct destination *d);
 void unit_add(struct sched_unit *u, uint64_t id);
 
@@ -185,7 +185,7 @@ void unit_put_off(struct sched *s, struct sched_unit *u, struct str why);
 /* The recipients without a fate leave memory as they are; freed. */
 void unit_drop(struct sched *s, struct sched_unit *u);
 
-/* --- destination.c --------------------------------------------------------- */
+/* --- destination.c -------------------------------------------------------- */
 struct destination *dest_get(struct sched *s, struct sched_transport *t,
     struct str nexthop, struct str rcpt);
 void dest_push(struct sched *s, struct sched_unit *u, bool front);
@@ -218,7 +218,7 @@ dest_nexthop(const struct destination *d)
 	return str_make(d->name, d->nexthop_len);
 }
 
-/* --- transport.c ----------------------------------------------------------- */
+/* --- transport.c ---------------------------------------------------------- */
 
 /* Start at most so many; false when that was not enough. */
 bool
@@ -235,7 +235,7 @@ void transport_free(struct sched_transport *t);
 unsigned transport_lane(const struct sched_transport *t, enum sched_source from,
     uint32_t made);
 
-/* --- message.c ------------------------------------------------------------- */
+/* --- message.c ------------------------------------------------------------ */
 void message_todo(struct sched *s, struct sched_msg *m);
 /* One recipient less in memory. */
 void

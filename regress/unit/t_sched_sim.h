@@ -114,7 +114,7 @@ sim_random(struct sim *w, unsigned below)
 	return (w->rng >> 8) % below;
 }
 
-/* --- events ----------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 static bool
 sim_before(const struct sim_event *a, const struct sim_event *b)
 {
@@ -157,7 +157,7 @@ sim_next(struct sim *w)
 	return out;
 }
 
-/* --- the store ---------------------------------------------------------------- */
+/* --- the store ------------------------------------------------------------ */
 static void
 sim_queue(struct sim *w, struct mail *m)
 {
@@ -252,7 +252,7 @@ sim_read(void *arg, void *cookie, struct sched_msg *msg, uint32_t max)
 			.max = max });
 }
 
-/* --- agents and sites ---------------------------------------------------------- */
+/* --- agents and sites ----------------------------------------------------- */
 static enum sched_start
 sim_deliver(void *arg, struct sched_unit *u)
 {
@@ -329,7 +329,7 @@ sim_defer(void *arg, void *cookie, uint64_t rcpt, struct str why)
 	sim_fate(w, cookie, rcpt, SCHED_PUT_OFF);
 }
 
-/* --- the end of a message ------------------------------------------------------- */
+/* --- the end of a message ------------------------------------------------- */
 static void
 sim_noticed(struct sim *w, struct mail *m, unsigned kinds)
 {
@@ -418,7 +418,7 @@ static const struct sched_ops sim_ops = {
 	.finish = sim_finish,
 };
 
-/* --- the world ------------------------------------------------------------------- */
+/* --- the world ------------------------------------------------------------ */
 static struct sim *
 sim_new(const struct sched_limits *l)
 {
@@ -465,6 +465,20 @@ sim_free(struct sim *w)
 	free(w->heap);
 	free(w);
 	sim_one = NULL;
+}
+
+/* So many deliveries at once, of either transport. */
+UNUSED static void
+sim_processes(struct sim *w, uint32_t n)
+{
+	struct sched_transport_conf c;
+
+	sched_transport_conf_init(&c);
+	c.process_limit = n;
+	sched_transport_set(w->sched, STR("smtp"), &c);
+	c.recipient_limit = 1;
+	c.concurrency_limit = 2;
+	sched_transport_set(w->sched, STR("local"), &c);
 }
 
 /* A mail of n recipients at span sites, from first on; it arrives now. */
@@ -562,7 +576,7 @@ sim_for(struct sim *w, int64_t ms)
 	sim_until(w, w->now + ms);
 }
 
-static uint32_t
+UNUSED static uint32_t
 sim_left(const struct sim *w)
 {
 	uint32_t n = 0;
