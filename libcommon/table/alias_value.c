@@ -30,14 +30,19 @@ fail(struct alias_parser *ap, const char *error)
 	return -1;
 }
 
+bool
+alias_is_comment(struct str line)
+{
+	line = str_trim(line);
+	return line.n > 0 && line.p[0] == '#';
+}
+
 void
 alias_parse(struct alias_parser *ap, struct str text, size_t max_items)
 {
 	*ap =
 	    (struct alias_parser){ .rest = str_trim(text), .left = max_items };
 	buf_init(&ap->item, ALIAS_ITEM_MAX);
-	if (ap->rest.n > 0 && ap->rest.p[0] == '#')
-		ap->rest = STR_NONE;
 }
 
 void
@@ -172,6 +177,8 @@ address_byte(struct scan *sc, int c)
 	case '[':
 		sc->literal = true;
 		break;
+	case ',':
+		return fail(ap, "a comma within < >");
 	case ')':
 		return fail(ap, "a closing parenthesis without its match");
 	case ':':
@@ -185,6 +192,8 @@ address_byte(struct scan *sc, int c)
 		settle_blank(sc, c);
 		buf_putc(&ap->item, c);
 		c = take(ap);
+		if (is_control(c))
+			return fail(ap, "a control character");
 		break;
 	}
 	settle_blank(sc, c);
@@ -224,6 +233,8 @@ scan_item(struct scan *sc)
 		} else if (sc->raw) {
 			if (c == '\\' && ap->rest.n > 0)
 				c = take(ap);
+			if (is_control(c))
+				return fail(ap, "a control character");
 			settle_blank(sc, c);
 			buf_putc(&ap->item, c);
 		} else if (address_byte(sc, c) == -1) {

@@ -18,9 +18,9 @@
  *	:include:/file/name, ":include:/file/name"
  *	\user		deliver to user and look no further
  *
- * Text in (parentheses) is a comment, # at the start of the text comments it
- * all out.  .forward text is the user's: the parser is linear, allocates
- * nothing that grows with the number of items, and stops at a maximum.
+ * Text in (parentheses) is a comment.  .forward text is the user's: the
+ * parser is linear, allocates nothing that grows with the number of items, and
+ * stops at a maximum.
  */
 enum alias_kind {
 	ALIAS_ADDRESS,
@@ -43,6 +43,13 @@ struct alias_parser {
 	size_t left; /* items still allowed */
 	const char *error;
 };
+
+/*
+ * Is a line of a .forward or :include: file a comment (its first visible
+ * character is #)?  To be asked before alias_parse(), to which # is a character
+ * like others: an alias may be called #sales.
+ */
+bool alias_is_comment(struct str line);
 
 /* Parse text, which must outlive the parser, for at most max_items items. */
 void alias_parse(struct alias_parser *ap, struct str text, size_t max_items);

@@ -121,7 +121,8 @@ static const struct {
 } values[] = {
 	{ "", "" },
 	{ "  ,, ", "" },
-	{ "# all of it", "" },
+	{ "#sales", "a:#sales|" },
+	{ "(c) #sales, #x", "a:#sales|a:#x|" },
 	{ "joe", "a:joe|" },
 	{ "joe, ann@example.com", "a:joe|a:ann@example.com|" },
 	{ "joe,ann,", "a:joe|a:ann|" },
@@ -155,6 +156,7 @@ static const struct {
 	{ "joe>", "!" },
 	{ "<joe> ann", "!" },
 	{ "<<joe>>", "!" },
+	{ "<joe, ann>", "!" },
 	{ "<>", "!" },
 	{ "\"\"", "!" },
 	{ "|", "!" },
@@ -165,6 +167,8 @@ static const struct {
 	{ "joe@[1.2", "!" },
 	{ "joe\\", "!" },
 	{ "jo\001e", "!" },
+	{ "jo\\\001e", "!" },
+	{ "/jo\\\001e", "!" },
 	{ "\"jo\ne\"", "!" },
 	{ "<|/bin/x>", "!" },
 	{ "\\\"|x\"", "!" },
@@ -231,6 +235,9 @@ test_bounds(void **state)
 	(void)state;
 	buf_init(&got, 65536);
 	buf_init(&std, 65536);
+	assert_true(alias_is_comment(STR("  # x")));
+	assert_false(alias_is_comment(STR("x # x")));
+	assert_false(alias_is_comment(STR(" ")));
 	print_items("a, b, c", 2, &got, &std);
 	assert_string_equal(buf_cstr(&got), "a:a|a:b|!");
 	memset(big, 'x', sizeof(big) - 1);
