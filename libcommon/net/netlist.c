@@ -4,29 +4,14 @@
  */
 #include "net/netlist.h"
 
+#include <sys/socket.h>
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "mail/domain.h"
 #include "net/netaddr.h"
-
-/* 192.0.2.0/24, [2001:db8::]/32, 2001:db8::/32, or an address. */
-static int
-parse_block(struct str s, struct netlist_item *out)
-{
-	ptrdiff_t slash = str_rchr(s, '/');
-	uint64_t bits;
-	struct str addr = slash < 0 ? s : str_sub(s, 0, (size_t)slash);
-
-	if (netaddr_parse(addr, &out->net) == -1)
-		return -1;
-	bits = netaddr_bits(&out->net);
-	if (slash >= 0 &&
-	    str_u64(str_sub(s, (size_t)slash + 1, s.n), bits, &bits) == -1)
-		return -1;
-	out->bits = (uint8_t)bits;
-	return 0;
-}
 
 void
 netlist_init(struct netlist *l, struct conf_list list)
@@ -41,7 +26,7 @@ netlist_init(struct netlist *l, struct conf_list list)
 		if (c->kind == CONF_TABLE) {
 			it->table = c->full;
 		} else if (c->kind == CONF_WORD &&
-		    parse_block(c->text, it) == 0) {
+		    net_parse(c->text, &it->net, NULL) == 0) {
 			/* a block */
 		} else if (c->kind == CONF_WORD &&
 		    domain_valid_hostname(c->text)) {
@@ -62,25 +47,37 @@ netlist_clear(struct netlist *l)
 	*l = (struct netlist){ .n = 0 };
 }
 
+static struct net
+net_of(const struct netaddr *a)
+{
+	struct net n = { .family = a->family == 4 ? AF_INET : AF_INET6,
+		.bits = netaddr_bits(a) };
+
+	memcpy(n.addr, a->ip, sizeof(n.addr));
+	return n;
+}
+
 static bool
-item_fits(const struct netlist_item *it, const struct netaddr *a,
+item_fits(const struct netlist_item *it, const struct net *client,
     struct str name)
 {
 	if (it->name.n > 0)
 		return str_caseeq(it->name, name);
-	return it->net.family != 0 && netaddr_within(a, &it->net, it->bits);
+	return net_contains(&it->net, client);
 }
 
 enum netlist_result
 netlist_match(const struct netlist *l, const struct netaddr *a, struct str name,
     size_t *at)
 {
-	for (; *at < l->n; ++*at) {
+	struct net client = net_of(a);
+
+	for (; a->family != 0 && *at < l->n; ++*at) {
 		const struct netlist_item *it = &l->v[*at];
 
 		if (it->table.n > 0)
 			return NETLIST_TABLE;
-		if (item_fits(it, a, name))
+		if (item_fits(it, &client, name))
 			return it->negate ? NETLIST_NO : NETLIST_YES;
 	}
 	return NETLIST_NO;

@@ -8,16 +8,16 @@
 #include "base/str.h"
 #include "chan/rec.h"
 #include "conf/conf.h"
+#include "conf/netlist.h"
 
 /*
- * A list of networks, as mynetworks and its like are written: blocks in CIDR
- * notation, single addresses, host names, tables, ! before an exception.  The
- * first item that fits decides.  Tables are asked for elsewhere: matching
- * stops at them and says which.
+ * A list of networks (conf/netlist.h), parsed once for who matches every client
+ * against it, and cannot wait for a table: blocks in CIDR notation, single
+ * addresses, host names, tables, ! before an exception.  The first item that
+ * fits decides; at a table matching stops and says which.
  */
 struct netlist_item {
-	struct netaddr net;
-	uint8_t bits;
+	struct net net; /* a block */
 	bool negate;
 	struct str name;  /* a host name; empty for a block */
 	struct str table; /* type:name; empty for the others */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * smtpd - the SMTP server: many sessions in one loop.
+ *
+ * Holds:  SLOT_BROKER  grants and shutdown                  (peer: broker)
+ *         gate         connections that were accepted       (peer: gate)
+ *         rewrite, lookup, dns  answers to questions        (peers)
+ *         qmgr         slots to write messages to, and the word that a
+ *                      message is safe                      (peer: qmgr)
+ *         cleanup      takes messages                       (peer: cleanup)
+ *         clients      connected sockets                    (hostile)
+ * Never:  opens a path, connects, reads a message that was handed on.
+ * Whatever a client says, it gets an answer and no more memory than the limits
+ * of its service.  If a peer lies or goes away, the client gets a temporary
+ * failure; nothing is acknowledged without qmgr's word.
+ */
+#include "base/fd.h"
+#include "boot/boot.h"
+#include "edge/edges.h"
+#include "log/log.h"
+
+#include "peers.h"
+
+static struct peers peers;
+
+static void
+asked_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
+{
+	struct peer_set *ps = arg;
+
+	(void)instance;
+	(void)pid;
+	peer_add(ps, ch);
+}
+
+#define ASKED(name)                                                            \
+	static void name##_up(struct chan *ch, unsigned instance,              \
+	    uint32_t pid, void *arg)                                           \
+	{                                                                      \
+		(void)arg;                                                     \
+		asked_up(ch, instance, pid, &peers.name);                      \
+	}                                                                      \
+	static void name##_down(struct chan *ch, unsigned instance, void *arg) \
+	{                                                                      \
+		(void)instance;                                                \
+		(void)arg;                                                     \
+		peer_remove(&peers.name, ch);                                  \
+	}
+
+ASKED(rewrite)
+ASKED(lookup)
+ASKED(dns)
+
+static void
+cleanup_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
+{
+	(void)arg;
+	asked_up(ch, instance, pid, &peers.cleanup);
+}
+
+static void
+cleanup_down(struct chan *ch, unsigned instance, void *arg)
+{
+	(void)instance;
+	peers_cleanup_down(arg, ch);
+}
+
+static void
+qmgr_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
+{
+	(void)instance;
+	(void)pid;
+	peers_qmgr_up(arg, ch);
+}
+
+static void
+qmgr_down(struct chan *ch, unsigned instance, void *arg)
+{
+	(void)ch;
+	(void)instance;
+	peers_qmgr_down(arg);
+}
+
+static void
+gate_down(struct chan *ch, unsigned instance, void *arg)
+{
+	struct peers *p = arg;
+
+	(void)instance;
+	conns_gate_gone(&p->conns, ch);
+}
+
+static void
+on_grant(const struct broker_grant *g, int fd, void *arg)
+{
+	struct peers *p = arg;
+	struct conf *conf;
+
+	if (g->kind != GRANT_CONFIG) {
+		log_warn("grant of kind %u is not for me", g->kind);
+		fd_close(&fd);
+		return;
+	}
+	conf = conf_open(fd);
+	fd_close(&fd);
+	if (conf == NULL)
+		log_fatal("configuration of service " STR_FMT " cannot be read",
+		    STR_ARG(g->name));
+	worker_service(&p->w,
+	    service_new(conf, g->instance,
+		conf_str(boot_conf(), P_SYSLOG_NAME)));
+}
+
+static void
+on_config(void *arg)
+{
+	struct peers *p = arg;
+
+	resolver_flush(&p->w.resolver);
+}
+
+static void
+on_idle(void *arg)
+{
+	(void)arg;
+	boot_exit(0);
+}
+
+/* The broker ends us after the grace; until then messages may be finished. */
+static void
+on_stop(int64_t grace_ms, void *arg)
+{
+	struct peers *p = arg;
+
+	(void)grace_ms;
+	p->conns.idle = on_idle;
+	worker_stop(&p->w);
+	if (!conns_any(&p->conns))
+		boot_exit(0);
+}
+
+static const struct boot_peer peer_list[] = {
+	{ .name = "gate",
+	    .edge = &edge_gate,
+	    .side = SIDE_B,
+	    .on = peers_gate_on,
+	    .down = gate_down },
+	{ .name = "rewrite",
+	    .edge = &edge_resolve,
+	    .side = SIDE_A,
+	    .on = peers_asked_on,
+	    .up = rewrite_up,
+	    .down = rewrite_down },
+	{ .name = "lookup",
+	    .edge = &edge_lookup,
+	    .side = SIDE_A,
+	    .on = peers_asked_on,
+	    .up = lookup_up,
+	    .down = lookup_down },
+	{ .name = "dns",
+	    .edge = &edge_dns,
+	    .side = SIDE_A,
+	    .on = peers_asked_on,
+	    .up = dns_up,
+	    .down = dns_down },
+	{ .name = "qmgr",
+	    .edge = &edge_spool,
+	    .side = SIDE_A,
+	    .on = peers_qmgr_on,
+	    .up = qmgr_up,
+	    .down = qmgr_down },
+	{ .name = "cleanup",
+	    .edge = &edge_intake,
+	    .side = SIDE_A,
+	    .on = peers_cleanup_on,
+	    .up = cleanup_up,
+	    .down = cleanup_down },
+};
+
+static const struct boot_hooks hooks = { .grant = on_grant,
+	.config = on_config,
+	.stop = on_stop };
+
+int
+main(int argc, char *argv[])
+{
+	boot_start("smtpd", argc, argv);
+	peers_init(&peers, boot_loop());
+	boot_seal(peer_list, NELEM(peer_list), &hooks, &peers);
+	return boot_run();
+}
