@@ -126,7 +126,7 @@ dest_free(struct sched *s, struct destination *d)
 	*bp = d->hash_next;
 	if (d->state != DEST_ALIVE)
 		dead_leave(s, d);
-	timer_clear(&s->timers, &d->timer);
+	alarm_clear(&s->timers, &d->timer);
 	free(d->why);
 	free(d);
 	s->stats.destinations--;
@@ -195,7 +195,7 @@ dest_startable(const struct destination *d)
 	const struct sched_transport *t = d->transport;
 
 	return !t->down && !t->retired && d->state != DEST_DEAD &&
-	    !timer_is_set(&d->timer) && d->busy < dest_window(d);
+	    !alarm_is_set(&d->timer) && d->busy < dest_window(d);
 }
 
 void
@@ -268,7 +268,7 @@ dest_where(const struct destination *d)
 		return REST_TIMED;
 	if (d->queued > 0 || d->busy > 0)
 		return REST_NOT;
-	return timer_is_set(&d->timer) ? REST_TIMED : REST_IDLE;
+	return alarm_is_set(&d->timer) ? REST_TIMED : REST_IDLE;
 }
 
 static void
@@ -318,7 +318,7 @@ dest_trim(struct sched *s)
 	s->keep = true;
 	while (s->n_timed > s->limits.dead_limit) {
 		d = TAILQ_FIRST(&s->timed);
-		timer_clear(&s->timers, &d->timer);
+		alarm_clear(&s->timers, &d->timer);
 		if (d->state == DEST_DEAD) {
 			dest_revive(s, d);
 		} else {
@@ -351,7 +351,7 @@ dest_show(const struct destination *d, struct sched_site *out)
 		.window = d->window.size,
 		.dead = d->state == DEST_DEAD,
 		.probing = d->state == DEST_PROBE,
-		.until_ms = timer_is_set(&d->timer) ? d->timer.at_ms : 0,
+		.until_ms = alarm_is_set(&d->timer) ? d->timer.at_ms : 0,
 	};
 }
 
@@ -382,7 +382,7 @@ dest_alive(struct sched *s, struct destination *d)
 	if (d->state == DEST_DEAD)
 		s->stats.dead--;
 	dead_leave(s, d);
-	timer_clear(&s->timers, &d->timer);
+	alarm_clear(&s->timers, &d->timer);
 	free(d->why);
 	d->why = NULL;
 	d->state = DEST_ALIVE;
@@ -404,7 +404,7 @@ dest_probe(struct sched *s, struct destination *d)
 {
 	if (d->state != DEST_DEAD)
 		return;
-	timer_clear(&s->timers, &d->timer);
+	alarm_clear(&s->timers, &d->timer);
 	d->state = DEST_PROBE;
 	s->stats.dead--;
 	dest_refresh(d, false);
@@ -421,7 +421,7 @@ dest_die(struct sched *s, struct destination *d, struct str why)
 	    STR_ARG(str_sub(why, 0, WHY_MAX)));
 	d->state = DEST_DEAD;
 	s->stats.dead++;
-	timer_set(&s->timers, &d->timer, s->now_ms + s->limits.min_backoff_ms);
+	alarm_set(&s->timers, &d->timer, s->now_ms + s->limits.min_backoff_ms);
 	dest_drain_later(s, d);
 }
 
@@ -455,19 +455,19 @@ dest_slow(struct sched *s, struct destination *d)
 	int64_t delay = d->transport->conf.destination_rate_delay_ms;
 
 	if (delay > 0 && d->state != DEST_DEAD)
-		timer_set(&s->timers, &d->timer, s->now_ms + delay);
+		alarm_set(&s->timers, &d->timer, s->now_ms + delay);
 }
 
 void
 dest_timers(struct sched *s)
 {
-	struct timer *t;
+	struct alarm *t;
 	struct destination *d;
 
 	while (
 	    (t = timers_first(&s->timers)) != NULL && t->at_ms <= s->now_ms) {
 		d = DEST_OF(t);
-		timer_clear(&s->timers, t);
+		alarm_clear(&s->timers, t);
 		if (d->state == DEST_DEAD) {
 			dest_probe(s, d);
 		} else {

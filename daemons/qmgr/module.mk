@@ -26,6 +26,15 @@ qmgr_SRCS += store_land.c
 qmgr_SRCS += store_msg.c
 qmgr_SRCS += store_recover.c
 qmgr_SRCS += store_threads.c
+qmgr_SRCS += main.c
+qmgr_SRCS += active.c
+qmgr_SRCS += agents.c
+qmgr_SRCS += maildrop.c
+qmgr_SRCS += notices.c
+qmgr_SRCS += orders.c
+qmgr_SRCS += resolve.c
+qmgr_SRCS += settings.c
+qmgr_SRCS += slots.c
 
 t_sched_USES := qmgr
 t_sched_LIBS := -lm
@@ -49,3 +58,12 @@ DAEMONS += qmgr
 else
 $(BUILD)/lib/qmgr.a: $(patsubst %.c,$(BUILD)/obj/daemons/qmgr/%.o,$(qmgr_SRCS))
 endif
+
+# What the crash tests and the bench drive the store with.
+$(BUILD)/regress/crash/storedrive: $(BUILD)/obj/regress/crash/storedrive.o \
+    $(BUILD)/lib/qmgr.a $(BUILD)/lib/libcommon.a
+	$(call link,-lm -lpthread)
+$(BUILD)/regress/bench/store-bench: $(BUILD)/obj/regress/bench/store-bench.o \
+    $(BUILD)/lib/qmgr.a $(BUILD)/lib/libcommon.a
+	$(call link,-lm -lpthread)
+tests: $(BUILD)/regress/crash/storedrive

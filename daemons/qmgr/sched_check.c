@@ -55,7 +55,7 @@ check_dest(const struct sched *s, const struct destination *d, struct sums *sum)
 	const struct sched_unit *u;
 	const struct lane *l;
 	uint32_t queued = 0;
-	bool up = !t->down && !t->retired, is_set = timer_is_set(&d->timer);
+	bool up = !t->down && !t->retired, is_set = alarm_is_set(&d->timer);
 
 	for (unsigned i = 0; i < LANES; i++) {
 		l = &d->lanes[i];

@@ -73,7 +73,7 @@ struct destination {
 	struct sched_transport *transport;
 	struct sched_unit *open; /* last queued, may take recipients */
 	struct window window;
-	struct timer timer; /* end of death, or of the rate delay */
+	struct alarm timer; /* end of death, or of the rate delay */
 	TAILQ_ENTRY(destination) in_rest;
 	TAILQ_ENTRY(destination) in_drain;
 	char *why;	 /* dead or probing: heap */

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 static void
-timers_put(struct timers *ts, size_t i, struct timer *t)
+timers_put(struct timers *ts, size_t i, struct alarm *t)
 {
 	ts->v[i] = t;
 	t->slot = i + 1;
@@ -17,7 +17,7 @@ timers_put(struct timers *ts, size_t i, struct timer *t)
 
 /* Find the place of t, beginning at i, which is free. */
 static void
-timers_sift(struct timers *ts, size_t i, struct timer *t)
+timers_sift(struct timers *ts, size_t i, struct alarm *t)
 {
 	size_t kid;
 
@@ -38,10 +38,10 @@ timers_sift(struct timers *ts, size_t i, struct timer *t)
 }
 
 void
-timer_set(struct timers *ts, struct timer *t, int64_t at_ms)
+alarm_set(struct timers *ts, struct alarm *t, int64_t at_ms)
 {
 	t->at_ms = at_ms;
-	if (!timer_is_set(t)) {
+	if (!alarm_is_set(t)) {
 		if (ts->n == ts->cap) {
 			ts->cap = ts->cap == 0 ? 64 : 2 * ts->cap;
 			ts->v = xreallocarray(ts->v, ts->cap, sizeof(*ts->v));
@@ -52,12 +52,12 @@ timer_set(struct timers *ts, struct timer *t, int64_t at_ms)
 }
 
 void
-timer_clear(struct timers *ts, struct timer *t)
+alarm_clear(struct timers *ts, struct alarm *t)
 {
-	struct timer *last;
+	struct alarm *last;
 	size_t i;
 
-	if (!timer_is_set(t))
+	if (!alarm_is_set(t))
 		return;
 	i = t->slot - 1;
 	t->slot = 0;

@@ -145,7 +145,7 @@ static void
 test_timers(void **state)
 {
 	struct timers ts = { 0 };
-	struct timer t[500] = { 0 }, *first;
+	struct alarm t[500] = { 0 }, *first;
 	unsigned rng = 7, set = 0;
 	int64_t last = 0;
 
@@ -153,20 +153,20 @@ test_timers(void **state)
 	for (int i = 0; i < 20000; i++) {
 		rng = rng * 1103515245u + 12345u;
 		if ((rng >> 9) % 3 == 0)
-			timer_clear(&ts, &t[(rng >> 12) % NELEM(t)]);
+			alarm_clear(&ts, &t[(rng >> 12) % NELEM(t)]);
 		else
-			timer_set(&ts, &t[(rng >> 12) % NELEM(t)],
+			alarm_set(&ts, &t[(rng >> 12) % NELEM(t)],
 			    (rng >> 4) % 1000);
 	}
 	for (size_t i = 0; i < NELEM(t); i++)
-		set += timer_is_set(&t[i]);
+		set += alarm_is_set(&t[i]);
 	assert_int_equal(set, ts.n);
 	assert_true(set > 100);
 	while ((first = timers_first(&ts)) != NULL) {
 		assert_true(first->at_ms >= last);
 		last = first->at_ms;
-		timer_clear(&ts, first);
-		assert_false(timer_is_set(first));
+		alarm_clear(&ts, first);
+		assert_false(alarm_is_set(first));
 		set--;
 	}
 	assert_int_equal(set, 0);

@@ -1,0 +1,698 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Messages in the active window: what the scheduler asks for.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "log/log.h"
+#include "mail/address.h"
+
+#include "qmgr.h"
+
+#define LOADING_MAX 64 /* messages being read from disk at one time */
+#define DEFERRING_MAX 1024 /* deferrals on their way to disk */
+#define SKIP_MAX 200 /* of a dead destination, postponed in one call */
+
+/* --- messages ------------------------------------------------------------- */
+
+static struct message_bucket *
+bucket(struct qmgr *q, uint64_t qid)
+{
+	return &q->messages[(qid ^ qid >> 20) % MESSAGE_BUCKETS];
+}
+
+struct message *
+active_find(struct qmgr *q, uint64_t qid)
+{
+	struct message *m;
+
+	LIST_FOREACH(m, bucket(q, qid), hash)
+		if (m->qid == qid)
+			return m;
+	return NULL;
+}
+
+static void
+message_free(struct message *m)
+{
+	struct rcpt *r;
+
+	while ((r = TAILQ_FIRST(&m->rcpts)) != NULL)
+		rcpt_free(m, r);
+	LIST_REMOVE(m, hash);
+	buf_clear(&m->edits);
+	free(m->sender);
+	free(m->envid);
+	free(m->settled);
+	free(m->reason);
+	free(m);
+}
+
+static bool
+is_settled(const struct message *m, uint32_t pos)
+{
+	return m->settled != NULL && (m->settled[pos / 8] >> (pos % 8) & 1);
+}
+
+static void
+mark_settled(struct message *m, uint32_t pos)
+{
+	if (pos >= m->nrcpts || is_settled(m, pos))
+		return;
+	if (m->settled == NULL)
+		m->settled = xcalloc(m->nrcpts / 8 + 1, 1);
+	m->settled[pos / 8] |= (uint8_t)(1 << pos % 8);
+	m->left--;
+}
+
+/* What its events say: who is done, how often it was tried, what is owed. */
+static void
+read_events(struct message *m, unsigned *owed, bool *warned)
+{
+	struct str in = store_events(m->q->store, m->qid);
+	struct event e;
+
+	while (event_get(&in, m->qid, &e) == 1) {
+		switch (e.type) {
+		case EVENT_FATE:
+			if (e.fate == EVENT_FAILED)
+				*owed |= SCHED_NOTICE_FAILED;
+			for (uint32_t i = 0; event_final(e.fate) &&
+			    i < e.nranges; i++) {
+				struct event_range r = event_range(&e, i);
+
+				for (uint32_t k = 0; k < r.count &&
+				    r.first + k < m->nrcpts; k++)
+					mark_settled(m, r.first + k);
+			}
+			break;
+		case EVENT_DEFER:
+			m->attempts = e.attempts;
+			break;
+		case EVENT_NOTICE:
+			if (e.notices & EVENT_NOTICE_BOUNCE)
+				*owed &= ~SCHED_NOTICE_FAILED;
+			if (e.notices & EVENT_NOTICE_DELAY)
+				*warned = true;
+			break;
+		case EVENT_HOLD:
+		case EVENT_RELEASE:
+			break;
+		}
+	}
+}
+
+/* Head and edits of the envelope.  -1: it cannot be read, and is set aside. */
+static int
+read_head(struct message *m)
+{
+	struct env_reader r;
+	struct envelope head;
+	struct env_edit edit;
+	int k;
+
+	if (store_envelope(m->q->store, m->qid, &r) == -1)
+		return -1;
+	k = env_read_head(&r, &head);
+	if (k == 0) {
+		m->arrival_us = head.arrival_us;
+		m->flags = head.flags;
+		m->ret = (uint8_t)head.ret;
+		m->sender = str_dup(head.sender);
+		m->envid = str_dup(head.attr[ENV_A_ENVID]);
+		while ((k = env_read_edit(&r, &edit)) == 1)
+			if (env_put_edit(&m->edits, &edit) == -1)
+				break;
+	}
+	m->place = env_tell(&r);
+	env_close(&r);
+	return k;
+}
+
+/*
+ * A message in hand enters the window.  NULL when there is something wrong
+ * with it: it is then in corrupt, and reported.
+ */
+static struct message *
+message_new(struct qmgr *q, uint64_t qid, bool fresh, enum sched_source from)
+{
+	struct sched_msg_info info = { .from = from };
+	struct message *m = xcalloc(1, sizeof(*m));
+	struct store_info si;
+
+	m->q = q;
+	m->qid = qid;
+	m->fresh = fresh;
+	qid_format(qid, m->name);
+	TAILQ_INIT(&m->rcpts);
+	buf_init(&m->edits, ENV_SIZE_MAX);
+	LIST_INSERT_HEAD(bucket(q, qid), m, hash);
+	if (store_info(q->store, qid, &si) == -1 || read_head(m) == -1) {
+		log_error("%s: envelope cannot be read: %s", m->name,
+		    strerror(errno));
+		store_corrupt(q->store, qid, "envelope cannot be read");
+		message_free(m);
+		return NULL;
+	}
+	m->size = si.size;
+	m->nrcpts = m->left = si.nrcpts;
+	m->active_us = qmgr_wall_us();
+	if (!fresh)
+		read_events(m, &info.owed, &info.warned);
+	log_info("%s: from=<%s>, size=%" PRIu64 ", nrcpt=%" PRIu32
+	    " (queue active)", m->name, m->sender, m->size, m->nrcpts);
+	info.arrival_us = m->arrival_us;
+	info.n_rcpt = m->left;
+	info.null_sender = m->sender[0] == '\0';
+	m->sm = sched_msg_new(q->sched, m, &info);
+	return m;
+}
+
+/* --- recipients ----------------------------------------------------------- */
+
+static struct str
+keep(char **at, struct str s)
+{
+	struct str kept = str_make(*at, s.n);
+
+	if (s.n > 0)
+		memcpy(*at, s.p, s.n);
+	*at += s.n;
+	return kept;
+}
+
+struct rcpt *
+rcpt_new(struct message *m, const struct env_rcpt *e, uint32_t pos)
+{
+	struct rcpt *r = xmalloc(sizeof(*r) + e->addr.n + e->orig.n +
+	    e->orcpt.n + e->transport.n + e->nexthop.n);
+	char *at = r->text;
+
+	r->pos = pos;
+	r->notify = e->notify;
+	r->ticket = e->ticket;
+	r->addr = keep(&at, e->addr);
+	r->orig = keep(&at, e->orig);
+	r->orcpt = keep(&at, e->orcpt);
+	r->transport = keep(&at, e->transport);
+	r->nexthop = keep(&at, e->nexthop);
+	TAILQ_INSERT_TAIL(&m->rcpts, r, link);
+	return r;
+}
+
+void
+rcpt_free(struct message *m, struct rcpt *r)
+{
+	TAILQ_REMOVE(&m->rcpts, r, link);
+	free(r);
+}
+
+/* The key of a destination, by which its waiting mail is found. */
+static uint64_t
+destination_key(struct qmgr *q, struct str transport, struct str nexthop)
+{
+	struct buf b;
+	uint64_t key;
+
+	buf_init(&b, 4096);
+	buf_str(&b, transport);
+	buf_putc(&b, ':');
+	for (size_t i = 0; i < nexthop.n; i++)
+		buf_putc(&b, ascii_lower((unsigned char)nexthop.p[i]));
+	key = store_key(q->store, buf_get(&b));
+	buf_clear(&b);
+	return key;
+}
+
+static void
+wait_for(struct message *m, const struct rcpt *r)
+{
+	uint64_t key = destination_key(m->q, r->transport, r->nexthop);
+
+	for (uint32_t i = 0; i < m->nkeys; i++)
+		if (m->keys[i] == key)
+			return;
+	if (m->nkeys < STORE_KEYS_MAX)
+		m->keys[m->nkeys++] = key;
+}
+
+void
+active_fate(struct message *m, struct rcpt *r, enum event_fate fate,
+    struct str dsn, struct str text, struct str mta)
+{
+	struct event_range range = { r->pos, 1 };
+	struct event e = { .type = EVENT_FATE, .fate = fate,
+		.time_us = qmgr_wall_us(), .ranges = &range, .nranges = 1,
+		.dsn = dsn, .mta = mta, .reason = text };
+
+	/*
+	 * The last good outcome is followed by the removal of the message in
+	 * the same turn, and needs no record of its own.
+	 */
+	if (fate == EVENT_FAILED || fate == EVENT_TRIED || m->left > 1)
+		if (store_event(m->q->store, m->qid, &e) == -1)
+			log_warn("%s: outcome not recorded: %s", m->name,
+			    strerror(errno));
+	if (event_final(fate)) {
+		mark_settled(m, r->pos);
+		if (fate == EVENT_DELIVERED || fate == EVENT_RELAYED)
+			m->q->delivered++;
+	} else {
+		wait_for(m, r);
+		free(m->reason);
+		m->reason = str_dup(text);
+	}
+	rcpt_free(m, r);
+}
+
+void
+active_log(const struct message *m, const struct rcpt *r, struct str dsn,
+    const char *status, struct str text)
+{
+	double age = (double)(qmgr_wall_us() - m->arrival_us) / 1e6;
+	bool orig = r->orig.n > 0 && !str_caseeq(r->orig, r->addr);
+
+	log_info("%s: to=<" STR_FMT ">,%s" STR_FMT "%s relay=none, "
+	    "delay=%.2g, delays=%.2g/0/0/0, dsn=" STR_FMT ", status=%s ("
+	    STR_FMT ")", m->name, STR_ARG(r->addr), orig ? " orig_to=<" : "",
+	    STR_ARG(orig ? r->orig : STR_NONE), orig ? ">," : "", age, age,
+	    STR_ARG(dsn), status, STR_ARG(text));
+}
+
+/* --- the way of a recipient ----------------------------------------------- */
+
+static void
+put_off(struct message *m, struct rcpt *r, struct str dsn, struct str text)
+{
+	active_log(m, r, dsn, "deferred", text);
+	active_fate(m, r, EVENT_TRIED, dsn, text, STR_NONE);
+	sched_rcpt_note(m->q->sched, m->sm, SCHED_PUT_OFF);
+}
+
+static void
+give_up(struct message *m, struct rcpt *r, struct str dsn, struct str text)
+{
+	active_log(m, r, dsn, "bounced", text);
+	active_fate(m, r, EVENT_FAILED, dsn, text, STR_NONE);
+	sched_rcpt_note(m->q->sched, m->sm, SCHED_BOUNCED);
+}
+
+static void
+drop(struct message *m, struct rcpt *r, struct str text)
+{
+	active_log(m, r, STR("2.0.0"), "sent", text);
+	active_fate(m, r, EVENT_DROPPED, STR("2.0.0"), text, STR_NONE);
+	sched_rcpt_note(m->q->sched, m->sm, SCHED_DELIVERED);
+}
+
+/* The next hop of `error:` and `retry:` is `5.1.1 text`, or only a text. */
+static void
+by_text(struct message *m, struct rcpt *r, bool failed)
+{
+	struct str text = r->nexthop, dsn;
+	char code[16], *copy;
+
+	dsn = failed ? STR("5.0.0") : STR("4.0.0");
+	if (text.n > 5 && (text.p[0] == '4' || text.p[0] == '5') &&
+	    text.p[1] == '.') {
+		struct str rest = text, word;
+
+		if (str_token(&rest, " \t", &word) &&
+		    str_copy(word, code, sizeof(code)) == 0) {
+			code[0] = failed ? '5' : '4';
+			dsn = str_of(code);
+			text = str_trim(rest);
+		}
+	}
+	if (text.n == 0)
+		text = failed ? STR("mail to this address is refused") :
+		    STR("mail to this address is put off");
+	/* The text is in the recipient, which will be gone. */
+	copy = str_dup(text);
+	if (failed)
+		give_up(m, r, dsn, str_of(copy));
+	else
+		put_off(m, r, dsn, str_of(copy));
+	free(copy);
+}
+
+static bool
+is_double_bounce(const struct message *m, const struct rcpt *r)
+{
+	return str_caseeq(addr_local(r->addr), conf_str(m->q->conf,
+	    P_DOUBLE_BOUNCE_SENDER));
+}
+
+/* Hand a recipient whose way is known to the scheduler, or settle it here. */
+static void
+add_rcpt(struct message *m, struct rcpt *r)
+{
+	struct qmgr *q = m->q;
+	struct transport_info *t = transport_find(q, r->transport);
+	char nexthop[SCHED_NAME_MAX + 1];
+	struct str lower;
+
+	if (t == NULL || t->kind == TRANSPORT_NONE) {
+		put_off(m, r, STR("4.3.5"), STR("mail transport unavailable: "
+		    "no such service in master.cf"));
+		return;
+	}
+	switch (t->kind) {
+	case TRANSPORT_ERROR:
+		by_text(m, r, true);
+		return;
+	case TRANSPORT_RETRY:
+		by_text(m, r, false);
+		return;
+	case TRANSPORT_DISCARD:
+		drop(m, r, STR("discarded"));
+		return;
+	case TRANSPORT_NONE:
+	case TRANSPORT_UNSUPPORTED:
+		put_off(m, r, STR("4.3.5"), STR("this version has no such "
+		    "delivery agent"));
+		return;
+	case TRANSPORT_AGENT:
+		break;
+	}
+	if (t->agent == AGENT_LOCAL && is_double_bounce(m, r)) {
+		drop(m, r, STR("undeliverable postmaster notification "
+		    "discarded"));
+		return;
+	}
+	if (str_copy(r->nexthop, nexthop, sizeof(nexthop)) == -1) {
+		put_off(m, r, STR("4.3.5"), STR("next hop too long"));
+		return;
+	}
+	for (char *p = nexthop; *p != '\0'; p++)
+		*p = (char)ascii_lower((unsigned char)*p);
+	lower = str_of(nexthop);
+	if (sched_rcpt_add(q->sched, m->sm, t->st, lower, r->addr,
+	    (uint64_t)(uintptr_t)r) == -1)
+		put_off(m, r, STR("4.3.5"), STR("address too long"));
+}
+
+static void
+end_read(struct message *m)
+{
+	if (!m->reading || m->resolving > 0)
+		return;
+	m->reading = false;
+	sched_read_end(m->q->sched, m->sm, m->more);
+	qmgr_touch(m->q);
+}
+
+void
+active_resolved(struct message *m, struct rcpt *r,
+    enum resolve_status status, struct str why)
+{
+	m->resolving--;
+	switch (status) {
+	case RESOLVE_OK:
+		add_rcpt(m, r);
+		break;
+	case RESOLVE_BAD:
+		give_up(m, r, STR("5.1.3"), why);
+		break;
+	case RESOLVE_LATER:
+		put_off(m, r, STR("4.3.0"), why);
+		break;
+	}
+	end_read(m);
+}
+
+/*
+ * The next recipients of m.  Those committed in this life came with their way;
+ * for the others it is asked anew, since the configuration may have changed.
+ */
+static void
+op_read(void *arg, void *cookie, struct sched_msg *sm, uint32_t max)
+{
+	struct qmgr *q = arg;
+	struct message *m = cookie;
+	struct env_reader er;
+	struct envelope head;
+	struct env_rcpt e;
+	uint32_t n = 0;
+	int k = -1;
+
+	(void)sm;
+	m->reading = true;
+	m->more = false;
+	m->resolving++; /* until this function is done */
+	if (store_envelope(q->store, m->qid, &er) == 0) {
+		k = env_read_head(&er, &head);
+		if (k == 0)
+			k = env_seek(&er, &m->place);
+		while (k == 0 && n < max && (k = env_read_rcpt(&er, &e)) == 1) {
+			uint32_t pos = er.nrcpts - 1;
+			struct rcpt *r;
+
+			k = 0;
+			m->place = env_tell(&er);
+			m->more = m->place.nrcpts < m->nrcpts;
+			if (is_settled(m, pos))
+				continue;
+			n++;
+			r = rcpt_new(m, &e, pos);
+			if (m->fresh && r->transport.n > 0) {
+				add_rcpt(m, r);
+			} else {
+				m->resolving++;
+				resolve_rcpt(m, r);
+			}
+		}
+		env_close(&er);
+	}
+	if (k == -1)
+		log_error("%s: recipients cannot be read: %s", m->name,
+		    strerror(errno));
+	m->resolving--;
+	end_read(m);
+}
+
+/* --- taking --------------------------------------------------------------- */
+
+void
+active_ready(struct qmgr *q, uint64_t qid, bool fresh)
+{
+	struct ready *rd = xmalloc(sizeof(*rd));
+
+	rd->qid = qid;
+	rd->fresh = fresh;
+	STAILQ_INSERT_TAIL(&q->ready, rd, link);
+	sched_waiting(q->sched, SCHED_INCOMING);
+	qmgr_touch(q);
+}
+
+static enum sched_take
+take_incoming(struct qmgr *q)
+{
+	struct ready *rd;
+	struct message *m = NULL;
+
+	while (m == NULL && (rd = STAILQ_FIRST(&q->ready)) != NULL) {
+		STAILQ_REMOVE_HEAD(&q->ready, link);
+		m = message_new(q, rd->qid, rd->fresh, SCHED_INCOMING);
+		free(rd);
+	}
+	return m != NULL ? SCHED_TAKE_NOW : SCHED_TAKE_NONE;
+}
+
+static void
+on_loaded(uint64_t qid, int error, void *arg)
+{
+	struct qmgr *q = arg;
+	char name[QID_TEXT_MAX];
+
+	q->loading--;
+	qmgr_touch(q);
+	if (error != 0) {
+		qid_format(qid, name);
+		if (error != ENOENT)
+			log_error("%s: cannot be read: %s", name,
+			    strerror(error));
+		sched_take_none(q->sched, SCHED_DEFERRED);
+	} else if (message_new(q, qid, false, SCHED_DEFERRED) == NULL) {
+		sched_take_none(q->sched, SCHED_DEFERRED);
+	}
+	sched_waiting(q->sched, SCHED_DEFERRED);
+}
+
+/*
+ * The next that is due.  The backlog of a dead destination is not even read:
+ * it is put off until the destination is worth another try.
+ */
+static enum sched_take
+take_deferred(struct qmgr *q)
+{
+	struct store_due due;
+	int64_t until_ms, wall = qmgr_wall_us();
+
+	for (int i = 0; i < SKIP_MAX; i++) {
+		int k = store_due_next(q->store, wall, &due);
+
+		if (k == -1 && errno == EAGAIN)
+			q->due_again = true;
+		if (k != 1)
+			return SCHED_TAKE_NONE;
+		if (due.key != 0 && !q->flushing &&
+		    sched_dead(q->sched, due.key, &until_ms)) {
+			int64_t wait = until_ms - loop_now(q->loop);
+
+			if (store_postpone(q->store, due.qid, wall +
+			    (wait > 1000 ? wait : 1000) * 1000, due.key) == 0)
+				continue;
+		}
+		if (store_load(q->store, due.qid, on_loaded, q) == -1)
+			continue;
+		q->loading++;
+		return SCHED_TAKE_LATER;
+	}
+	q->due_again = true;
+	return SCHED_TAKE_NONE;
+}
+
+static enum sched_take
+op_take(void *arg, enum sched_source from)
+{
+	struct qmgr *q = arg;
+
+	if (q->stopping || q->deferring >= DEFERRING_MAX)
+		return SCHED_TAKE_NONE;
+	if (from == SCHED_INCOMING)
+		return take_incoming(q);
+	return q->loading >= LOADING_MAX ? SCHED_TAKE_NONE : take_deferred(q);
+}
+
+/* --- the other callbacks -------------------------------------------------- */
+
+static enum sched_start
+op_deliver(void *arg, struct sched_unit *u)
+{
+	return agents_deliver(arg, u);
+}
+
+static uint64_t
+op_key(void *arg, const struct sched_site *site)
+{
+	return destination_key(arg, site->transport, site->nexthop);
+}
+
+/* The scheduler put it off by itself: a dead destination, a lost agent. */
+static void
+op_defer(void *arg, void *cookie, uint64_t rcpt, struct str why)
+{
+	struct message *m = cookie;
+	struct rcpt *r = (struct rcpt *)(uintptr_t)rcpt;
+
+	(void)arg;
+	active_log(m, r, STR("4.4.0"), "deferred", why);
+	active_fate(m, r, EVENT_TRIED, STR("4.4.0"), why, STR_NONE);
+}
+
+static void
+op_notice(void *arg, void *cookie, struct sched_msg *sm, unsigned kinds)
+{
+	(void)arg;
+	(void)sm;
+	notices_make(cookie, kinds);
+}
+
+static void
+on_deferred(uint64_t qid, int error, void *arg)
+{
+	struct qmgr *q = arg;
+	char name[QID_TEXT_MAX];
+
+	q->deferring--;
+	qmgr_touch(q);
+	sched_waiting(q->sched, SCHED_INCOMING);
+	sched_waiting(q->sched, SCHED_DEFERRED);
+	if (error == 0)
+		return;
+	/* Disk full, most likely: it stays in hand and is tried again soon. */
+	qid_format(qid, name);
+	log_error("%s: cannot be put into deferred: %s", name,
+	    strerror(error));
+	store_park(q->store, qid);
+}
+
+static void
+to_deferred(struct message *m, int64_t due_us)
+{
+	struct qmgr *q = m->q;
+	struct event e = { .type = EVENT_DEFER, .time_us = qmgr_wall_us(),
+		.due_us = due_us, .attempts = m->attempts + 1,
+		.keys = m->keys, .nkeys = m->nkeys,
+		.reason = str_of(m->reason) };
+
+	if (store_defer(q->store, m->qid, &e, m->keys, m->nkeys, on_deferred,
+	    q) == -1) {
+		log_error("%s: cannot be put into deferred: %s", m->name,
+		    strerror(errno));
+		store_park(q->store, m->qid);
+		return;
+	}
+	q->deferring++;
+}
+
+static void
+on_held(uint64_t qid, int error, void *arg)
+{
+	char name[QID_TEXT_MAX];
+
+	(void)arg;
+	qid_format(qid, name);
+	if (error == 0)
+		log_info("%s: placed on hold", name);
+	else
+		log_error("%s: cannot be put on hold: %s", name,
+		    strerror(error));
+}
+
+static void
+op_finish(void *arg, void *cookie, struct sched_msg *sm,
+    const struct sched_outcome *o)
+{
+	struct qmgr *q = arg;
+	struct message *m = cookie;
+
+	(void)sm;
+	switch (o->what) {
+	case SCHED_DONE:
+	case SCHED_DELETE:
+		if (store_remove(q->store, m->qid) == -1)
+			log_error("%s: cannot be removed: %s", m->name,
+			    strerror(errno));
+		else
+			log_info("%s: removed", m->name);
+		break;
+	case SCHED_RETRY:
+		to_deferred(m, o->next_us);
+		break;
+	case SCHED_HOLD:
+		if (store_hold(q->store, m->qid, STR_NONE, on_held, q) == -1)
+			to_deferred(m, qmgr_wall_us());
+		break;
+	case SCHED_REQUEUE:
+		/* Its way is asked anew each time it is read: due at once. */
+		to_deferred(m, qmgr_wall_us());
+		break;
+	}
+	message_free(m);
+}
+
+const struct sched_ops active_ops = {
+	.take = op_take,
+	.read = op_read,
+	.deliver = op_deliver,
+	.key = op_key,
+	.defer = op_defer,
+	.notice = op_notice,
+	.finish = op_finish,
+};

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Notices: what bounce is asked to write, from the fates on record.
+ *
+ * A notice is a message like any other.  Only when it is in the queue, the
+ * message it speaks of may go: a crash in between makes two notices, never
+ * none.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "log/log.h"
+
+#include "qmgr.h"
+
+#define REPORTS_MAX 30720 /* of bounce_make */
+
+/* Notices that a message waits for. */
+struct notice {
+	struct message *m;
+	unsigned kinds; /* EVENT_NOTICE_*, to be recorded */
+};
+
+/* What was last said of a recipient. */
+struct verdict {
+	bool have;
+	struct event e; /* strings borrowed from the store's events */
+};
+
+/*
+ * The fates that belong into this notice: final failures, and what was put
+ * off when that is given up or warned of.
+ */
+static bool
+concerns(const struct verdict *v, unsigned kinds)
+{
+	if (!v->have)
+		return false;
+	if (v->e.fate == EVENT_FAILED)
+		return (kinds & SCHED_NOTICE_FAILED) != 0;
+	return v->e.fate == EVENT_TRIED &&
+	    (kinds & (SCHED_NOTICE_EXPIRED | SCHED_NOTICE_DELAY)) != 0;
+}
+
+static struct verdict *
+read_verdicts(struct message *m)
+{
+	struct verdict *v = xcalloc(m->nrcpts, sizeof(*v));
+	struct str in = store_events(m->q->store, m->qid);
+	struct event e;
+
+	while (event_get(&in, m->qid, &e) == 1) {
+		if (e.type == EVENT_NOTICE &&
+		    (e.notices & EVENT_NOTICE_BOUNCE) != 0) {
+			/* Failures before it have been told. */
+			for (uint32_t i = 0; i < m->nrcpts; i++)
+				if (v[i].have && v[i].e.fate == EVENT_FAILED)
+					v[i].have = false;
+		}
+		for (uint32_t i = 0; e.type == EVENT_FATE && i < e.nranges;
+		    i++) {
+			struct event_range r = event_range(&e, i);
+
+			for (uint32_t k = 0; k < r.count &&
+			    r.first + k < m->nrcpts; k++) {
+				v[r.first + k].have = true;
+				v[r.first + k].e = e;
+			}
+		}
+	}
+	return v;
+}
+
+/* Recipients with their fates; how many did not fit. */
+static uint32_t
+put_reports(struct message *m, const struct verdict *v, unsigned kinds,
+    struct buf *b)
+{
+	struct env_reader er;
+	struct envelope head;
+	struct env_rcpt rcpt;
+	uint32_t omitted = 0;
+
+	if (store_envelope(m->q->store, m->qid, &er) == -1)
+		return m->nrcpts;
+	if (env_read_head(&er, &head) == 0) {
+		while (env_read_rcpt(&er, &rcpt) == 1) {
+			uint32_t pos = er.nrcpts - 1;
+			size_t before = b->len;
+			struct event_range range = { pos, 1 };
+			struct event e;
+
+			if (pos >= m->nrcpts || !concerns(&v[pos], kinds))
+				continue;
+			e = v[pos].e;
+			e.ranges = &range;
+			e.nranges = 1;
+			if (kinds & SCHED_NOTICE_EXPIRED)
+				e.fate = EVENT_FAILED;
+			if (env_put_rcpt(b, &rcpt) == -1 ||
+			    event_put(b, m->qid, &e) == -1) {
+				b->full = false;
+				buf_trim(b, b->len - before);
+				omitted++;
+			}
+		}
+	}
+	env_close(&er);
+	return omitted;
+}
+
+static void
+done(struct notice *n, bool ok)
+{
+	struct message *m = n->m;
+	struct event e = { .type = EVENT_NOTICE, .time_us = qmgr_wall_us(),
+		.notices = n->kinds };
+
+	if (ok && store_event(m->q->store, m->qid, &e) == -1)
+		log_warn("%s: notice not recorded: %s", m->name,
+		    strerror(errno));
+	sched_notice_done(m->q->sched, m->sm, ok);
+	qmgr_touch(m->q);
+	free(n);
+}
+
+static void
+on_made(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct bounce_made *a = rec;
+
+	(void)fds;
+	/* 2 is fine, too: there is nobody to tell. */
+	done(arg, type == BOUNCE_MADE && a->status != 1);
+}
+
+static enum bounce_kind
+kind_of(const struct message *m, unsigned kinds)
+{
+	if ((kinds & (SCHED_NOTICE_FAILED | SCHED_NOTICE_EXPIRED)) == 0)
+		return BOUNCE_DELAYED;
+	return m->sender[0] == '\0' ? BOUNCE_DOUBLE : BOUNCE_FAILED;
+}
+
+void
+notices_make(struct message *m, unsigned kinds)
+{
+	struct qmgr *q = m->q;
+	struct notice *n = xcalloc(1, sizeof(*n));
+	struct bounce_make rec = { .qid = str_of(m->name),
+		.sender = str_of(m->sender),
+		.envid = str_sub(str_of(m->envid), 0, 256), .ret = m->ret,
+		.arrived_us = m->arrival_us, .flags = m->flags };
+	struct store_content sc = { .fd = -1 };
+	struct verdict *v;
+	struct buf b;
+
+	n->m = m;
+	rec.kind = (uint8_t)kind_of(m, kinds);
+	n->kinds = rec.kind == BOUNCE_DELAYED ? EVENT_NOTICE_DELAY :
+	    EVENT_NOTICE_BOUNCE;
+	if (q->bounce == NULL || m->edits.len > DELIVER_EDITS_MAX ||
+	    store_content(q->store, m->qid, &sc) == -1) {
+		done(n, false);
+		return;
+	}
+	buf_init(&b, REPORTS_MAX);
+	v = read_verdicts(m);
+	rec.omitted = put_reports(m, v, kinds, &b);
+	rec.reports = buf_get(&b);
+	rec.offset = sc.off;
+	rec.size = sc.size;
+	rec.edits = buf_get(&m->edits);
+	chan_ask(q->bounce, BOUNCE_MAKE, &rec, &sc.fd, on_made, n);
+	free(v);
+	buf_clear(&b);
+}

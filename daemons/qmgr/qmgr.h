@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QMGR_QMGR_H
+#define QMGR_QMGR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+#include "base/buf.h"
+#include "base/siphash.h"
+#include "chan/chan.h"
+#include "conf/conf.h"
+#include "edge/bounce.h"
+#include "edge/commit.h"
+#include "edge/deliver.h"
+#include "edge/maildrop.h"
+#include "edge/queue.h"
+#include "edge/resolve.h"
+#include "edge/spool.h"
+#include "loop/loop.h"
+#include "queue/envelope.h"
+#include "sched.h"
+#include "store.h"
+
+/*
+ * The queue manager: store and scheduler, and what lies between them and the
+ * other components.
+ *
+ *	main.c		wiring, the turn of the loop
+ *	settings.c	what the configuration says
+ *	slots.c		files handed out to submitters; commits
+ *	active.c	messages in the active window
+ *	resolve.c	the way of recipients that came without one
+ *	agents.c	deliveries and their reports
+ *	notices.c	bounces, delay warnings
+ *	maildrop.c	what local users left while nobody listened
+ *	orders.c	what an administrator asks for
+ */
+struct qmgr;
+struct message;
+
+/* --- slots.c -------------------------------------------------------------- */
+
+/* Somebody who brings in messages: one for each channel of edge `spool`. */
+struct submitter {
+	TAILQ_ENTRY(submitter) link;
+	struct chan *ch;
+	uint32_t want; /* slots it would like to have ahead */
+	uint32_t have;
+};
+
+/* A file that was handed out. */
+struct slot {
+	LIST_ENTRY(slot) hash;
+	uint64_t number; /* nobody can guess it */
+	uint64_t qid;
+	struct submitter *owner; /* NULL: gone */
+	bool committing;
+	struct qmgr *q;
+};
+
+#define SLOT_BUCKETS 1024
+LIST_HEAD(slot_bucket, slot);
+
+extern const struct chan_on slots_on[], commits_on[];
+void submitter_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg);
+void submitter_down(struct chan *ch, unsigned instance, void *arg);
+/* Hand out what is owed, now that there is room again. */
+void slots_refill(struct qmgr *q);
+
+/* --- active.c ------------------------------------------------------------- */
+
+/* A recipient in memory: read from the envelope, not settled yet. */
+struct rcpt {
+	TAILQ_ENTRY(rcpt) link;
+	uint32_t pos; /* in the envelope */
+	uint32_t notify;
+	uint64_t ticket;
+	struct str addr, orig, orcpt, transport, nexthop; /* into text */
+	char text[];
+};
+
+/* A message in the active window. */
+struct message {
+	TAILQ_ENTRY(message) link;
+	LIST_ENTRY(message) hash;
+	struct qmgr *q;
+	uint64_t qid;
+	char name[QID_TEXT_MAX];
+	struct sched_msg *sm;
+	int64_t arrival_us;
+	int64_t active_us;
+	uint64_t size;
+	uint32_t flags;
+	uint32_t nrcpts;
+	uint32_t left; /* recipients not settled */
+	uint32_t attempts;
+	uint8_t ret;
+	char *sender;
+	char *envid;
+	struct buf edits; /* encoded, for jobs */
+	struct env_place place; /* where reading goes on */
+	uint8_t *settled; /* a bit a recipient; NULL: none is */
+	bool fresh; /* committed in this life: routes are still good */
+	bool reading; /* the answer to a read() is not complete */
+	uint32_t resolving; /* recipients whose way is being asked for */
+	bool more;
+	TAILQ_HEAD(, rcpt) rcpts; /* in memory */
+	uint64_t keys[STORE_KEYS_MAX]; /* destinations it waits for */
+	uint32_t nkeys;
+	char *reason; /* the latest of a recipient put off */
+};
+
+/* A committed or recovered message is ready to be taken. */
+void active_ready(struct qmgr *q, uint64_t qid, bool fresh);
+struct message *active_find(struct qmgr *q, uint64_t qid);
+extern const struct sched_ops active_ops;
+
+/* A recipient as the envelope has it, added to m's; and its end. */
+struct rcpt *rcpt_new(struct message *m, const struct env_rcpt *e,
+    uint32_t pos);
+void rcpt_free(struct message *m, struct rcpt *r);
+
+/*
+ * Put a fate on record; r is gone afterwards.  A fate that is not final names
+ * the destination the message will wait for.
+ */
+void active_fate(struct message *m, struct rcpt *r, enum event_fate fate,
+    struct str dsn, struct str text, struct str mta);
+/* The log line of a fate that no agent decided. */
+void active_log(const struct message *m, const struct rcpt *r,
+    struct str dsn, const char *status, struct str text);
+
+/* --- resolve.c ------------------------------------------------------------ */
+
+/* Ask rewrite the way of r; active_resolved() hears, perhaps at once. */
+void resolve_rcpt(struct message *m, struct rcpt *r);
+/* The way is known; or not, for the reason why: then status is not OK. */
+void active_resolved(struct message *m, struct rcpt *r,
+    enum resolve_status status, struct str why);
+
+/* --- agents.c ------------------------------------------------------------- */
+
+/* A component that delivers. */
+struct agent {
+	const char *component;
+	struct chan *ch; /* NULL while it is down */
+	bool waiting; /* a transport of it was told BUSY */
+};
+
+enum { AGENT_SMTP, AGENT_LOCAL, AGENT_VIRTUAL, AGENT_N };
+
+extern const struct chan_on agents_on[];
+void agent_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg);
+void agent_down(struct chan *ch, unsigned instance, void *arg);
+enum sched_start agents_deliver(struct qmgr *q, struct sched_unit *u);
+void agents_resume(struct qmgr *q);
+
+/* --- notices.c ------------------------------------------------------------ */
+void notices_make(struct message *m, unsigned kinds);
+
+/* --- maildrop.c ----------------------------------------------------------- */
+extern const struct chan_on maildrop_on[];
+void maildrop_scan(struct qmgr *q);
+
+/* --- orders.c ------------------------------------------------------------- */
+extern const struct chan_on orders_on[];
+void orders_down(struct chan *ch, unsigned instance, void *arg);
+
+/* --- settings.c ----------------------------------------------------------- */
+
+/* What stands behind a transport's name. */
+enum transport_kind {
+	TRANSPORT_NONE, /* not in master.cf */
+	TRANSPORT_AGENT,
+	TRANSPORT_ERROR,
+	TRANSPORT_RETRY,
+	TRANSPORT_DISCARD,
+	TRANSPORT_UNSUPPORTED, /* a component this version does not have */
+};
+
+struct transport_info {
+	TAILQ_ENTRY(transport_info) link;
+	char *name;
+	enum transport_kind kind;
+	int agent; /* AGENT_* */
+	struct sched_transport *st;
+	bool current;
+};
+
+void settings_store(const struct conf *c, struct store_opts *o);
+void settings_apply(struct qmgr *q);
+struct transport_info *transport_find(struct qmgr *q, struct str name);
+
+/* --- main.c --------------------------------------------------------------- */
+#define MESSAGE_BUCKETS 4096
+LIST_HEAD(message_bucket, message);
+TAILQ_HEAD(message_list, message);
+
+/* Committed, and not yet taken by the scheduler. */
+struct ready {
+	STAILQ_ENTRY(ready) link;
+	uint64_t qid;
+	bool fresh;
+};
+
+struct qmgr {
+	struct loop *loop;
+	const struct conf *conf;
+	struct store *store;
+	struct store_threads *threads;
+	struct sched *sched;
+	struct watch store_watch;
+	struct turn turn;
+	struct timer wake; /* of scheduler and store */
+	struct timer drop_scan;
+	int spool_fd;
+	uint8_t secret[SIPHASH_KEY];
+	uint64_t slot_count;
+	struct slot_bucket slots[SLOT_BUCKETS];
+	TAILQ_HEAD(, submitter) submitters;
+	struct message_bucket messages[MESSAGE_BUCKETS];
+	STAILQ_HEAD(, ready) ready;
+	struct agent agents[AGENT_N];
+	TAILQ_HEAD(, transport_info) transports;
+	struct chan *rewrite;
+	struct chan *bounce;
+	struct chan *pickup;
+	uint32_t loading; /* store_load() under way */
+	uint32_t deferring; /* store_defer() under way */
+	uint64_t accepted, delivered;
+	bool due_again; /* store_due_next() wants to be called again */
+	bool flushing; /* dead destinations are tried, too */
+	bool full; /* submitters were told so */
+	bool stopping;
+};
+
+/* Something happened: work is due at the end of this turn. */
+void qmgr_touch(struct qmgr *q);
+int64_t qmgr_wall_us(void);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef BASE_DIRLIST_H
+#define BASE_DIRLIST_H
+
+#include <stddef.h>
+
+/*
+ * The names in a directory, read from a descriptor.
+ *
+ * opendir(3) and fdopendir(3) look at the descriptor in ways that a sealed
+ * component may not (fstat by path, fcntl); this only lists.
+ */
+struct dirlist {
+	int fd;
+	size_t at, len;
+	_Alignas(8) char data[8192];
+};
+
+/* Take over fd, a directory opened for reading. */
+void dirlist_init(struct dirlist *d, int fd);
+
+/*
+ * The next name but `.` and `..`, borrowed until the next call; NULL at the
+ * end, or with errno not 0 when the directory cannot be read.
+ */
+const char *dirlist_next(struct dirlist *d);
+
+/* Close the descriptor. */
+void dirlist_clear(struct dirlist *d);
+
+#endif
