@@ -227,7 +227,7 @@ filter_compare(pid_t pid, int filter_fd)
 	return equal;
 }
 
-static uint64_t
+uint64_t
 caps_kept(const struct policy *p)
 {
 	uint64_t set = 0;
@@ -282,7 +282,7 @@ evidence_judge(struct evidence *ev, const struct policy *p,
 }
 
 /* Threads have credentials and filters of their own: all must be the same. */
-static int
+int
 threads_same(pid_t pid, const struct evidence *ev)
 {
 	char path[128];
@@ -312,32 +312,41 @@ threads_same(pid_t pid, const struct evidence *ev)
 }
 
 int
-sandbox_attest(pid_t pid, const struct policy *policy,
-    const struct sandbox_place *place, const struct cradle *cradle,
-    int filter_fd, struct evidence *out, char *err, size_t err_size)
+evidence_read(pid_t pid, const struct cradle *cradle, struct evidence *out)
 {
-	uint32_t walls = policy->walls & ~place->waived, weak;
 	char path[64];
-	struct buf names;
 
 	memset(out, 0, sizeof(*out));
 	out->seccomp_filters = out->filter_equal = out->root_empty = -1;
 	out->no_new_privs = out->seccomp = -1;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	if (status_read(path, out) == -1) {
-		snprintf(err, err_size, "attesting %s: %s: %s", policy->name,
-		    path, strerror(errno));
+	if (status_read(path, out) == -1)
 		return -1;
-	}
+	/* Comparing threads looks at what status has shown, so: first. */
 	if (out->threads > 1 && threads_same(pid, out) != 1) {
-		snprintf(err, err_size,
-		    "attesting %s: not all of its threads "
-		    "are behind the same walls",
-		    policy->name);
+		errno = EPROTO;
 		return -1;
 	}
 	namespaces_read(pid, cradle, out);
 	out->root_empty = root_read(pid);
+	return 0;
+}
+
+int
+sandbox_attest(pid_t pid, const struct policy *policy,
+    const struct sandbox_place *place, const struct cradle *cradle,
+    int filter_fd, struct evidence *out, char *err, size_t err_size)
+{
+	uint32_t walls = policy->walls & ~place->waived, weak;
+	struct buf names;
+
+	if (evidence_read(pid, cradle, out) == -1) {
+		snprintf(err, err_size, "attesting %s: %s", policy->name,
+		    errno == EPROTO ? "not all of its threads are behind the "
+				      "same walls" :
+				      strerror(errno));
+		return -1;
+	}
 	if ((walls & WALL_SECCOMP) != 0)
 		out->filter_equal = filter_compare(pid, filter_fd);
 	evidence_judge(out, policy, place);

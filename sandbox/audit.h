@@ -4,8 +4,10 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "sandbox/sandbox.h"
 
@@ -16,6 +18,12 @@
  */
 enum audit_verdict {
 	AUDIT_EQUAL,
+	/*
+	 * The kernel has no way to show it.  sandbox_enter() has read it back
+	 * in the process itself, before it loaded the filter that is proven to
+	 * be there: without it that filter would not be.
+	 */
+	AUDIT_VOUCHED,
 	AUDIT_WEAKER,	   /* less than declared: exit status 1 */
 	AUDIT_UNMEASURABLE /* exit status 2 */
 };
@@ -31,7 +39,7 @@ struct audit_row {
 struct audit {
 	struct audit_row *rows;
 	size_t n;
-	size_t equal, weaker, unmeasurable, waived;
+	size_t equal, vouched, weaker, unmeasurable, waived;
 	unsigned calls_allowed; /* without conditions */
 	unsigned calls_checked; /* with conditions on arguments */
 	unsigned calls_errno;	/* answered with an error */
@@ -53,8 +61,14 @@ void audit_clear(struct audit *a);
 const char *audit_verdict_name(enum audit_verdict v);
 
 /*
- * What a policy's filter lets through, one line a call, without any process:
- * "openat killed", "mmap a0==0 a2&~3==0 ...".  For `mailctl sandbox show`.
+ * The whole as text: a line a row, or with `differences' only those that are
+ * not equal.
+ */
+void audit_text(const struct audit *a, bool differences, struct buf *out);
+
+/*
+ * What a policy's filter lets through, one line a call with its promise,
+ * without any process.  For `mailctl sandbox show`.
  */
 void audit_calls(const struct policy *policy, struct buf *out);
 

@@ -2,6 +2,8 @@
 #ifndef SANDBOX_LINUX_H
 #define SANDBOX_LINUX_H
 
+#include <sys/types.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +41,28 @@ int filter_load(const struct sock_filter *insns, size_t n);
 
 /* Read a sealed filter of n instructions, at most 4096.  -1 with errno. */
 int filter_read(int fd, struct sock_filter **out, size_t *n);
+
+/*
+ * What /proc says of a process: ids, capabilities, namespaces, root.  cradle
+ * may be NULL.  -1 with errno when it is gone.
+ */
+struct evidence;
+struct cradle;
+int evidence_read(pid_t pid, const struct cradle *cradle, struct evidence *out);
+
+/* The capabilities a policy keeps, as a set. */
+uint64_t caps_kept(const struct policy *p);
+
+/* Are all threads behind the same walls?  1, 0, -1 with errno. */
+int threads_same(pid_t pid, const struct evidence *ev);
+
+/*
+ * What a descriptor of this process is, in the words of policies.  text says
+ * more for people.  -1 for what no policy has a word for.
+ */
+struct buf;
+int descriptor_kind(int fd, struct str link, enum policy_kind *out,
+    struct buf *text);
 
 /* Older headers. */
 #ifndef PR_SET_MDWE

@@ -1,9 +1,10 @@
 # Confinement: policies, the back end of this system, attestation and audit.
-SANDBOX_SRCS += bpf_eval.c place.c plan.c policy.c policy_lookup.c \
+SANDBOX_SRCS += audit.c bpf_eval.c place.c plan.c policy.c policy_lookup.c \
 	policy_names.c policy_parse.c policy_text.c promise.c sha256.c
 
 ifeq ($(shell uname -s),Linux)
-SANDBOX_SRCS += attest_linux.c cradle_linux.c filter_linux.c landlock_linux.c \
+SANDBOX_SRCS += attest_linux.c audit_fds_linux.c audit_linux.c \
+	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
 	linux.c names_linux.c points_linux.c probe_linux.c sealed_linux.c
 endif
 
@@ -26,6 +27,7 @@ $(BUILD)/gen/policy_table.c: $(BUILD)/tools/polc $(sort $(wildcard policy/*.poli
 $(BUILD)/lib/libsandbox.a: $(BUILD)/obj/gen/policy_table.o
 
 t_policy_parse_USES := libsandbox
+t_sandbox_audit_USES := libsandbox
 t_sandbox_enter_USES := libsandbox
 t_sandbox_filter_USES := libsandbox
 fuzz_policy_USES := libsandbox
