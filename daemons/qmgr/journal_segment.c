@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dirlist.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "journal_parts.h"
@@ -159,23 +160,23 @@ segment_load_all(struct journal *j)
 {
 	int fd =
 	    spool_openat(j->sp, SPOOL_JOURNAL, ".", O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = fd == -1 ? NULL : fdopendir(fd);
-	struct dirent *de;
+	struct dirlist *d = fd == -1 ? NULL : dirlist_open(fd);
+	const char *de;
 	int rc = 0;
 
 	if (d == NULL) {
 		fd_close(&fd);
 		return -1;
 	}
-	while (rc == 0 && (errno = 0, de = readdir(d)) != NULL) {
+	while (rc == 0 && (errno = 0, de = dirlist_next(d)) != NULL) {
 		uint64_t number;
 
-		if (strlen(de->d_name) == 8 &&
-		    str_u64(str_of(de->d_name), 99999999, &number) == 0)
-			rc = load(j, de->d_name, (unsigned)number);
+		if (strlen(de) == 8 &&
+		    str_u64(str_of(de), 99999999, &number) == 0)
+			rc = load(j, de, (unsigned)number);
 	}
 	if (rc == 0 && errno != 0)
 		rc = -1;
-	closedir(d);
+	dirlist_close(&d);
 	return rc;
 }

@@ -130,7 +130,7 @@ offer(struct qmgr *q, const char *name)
 void
 maildrop_scan(struct qmgr *q)
 {
-	struct dirlist d;
+	struct dirlist *d;
 	const char *name;
 	int seen = 0, fd;
 
@@ -138,11 +138,11 @@ maildrop_scan(struct qmgr *q)
 		return;
 	fd = beneath_open(q->spool_fd, "maildrop", O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC, 0);
-	if (fd == -1)
+	d = dirlist_open(fd);
+	if (d == NULL)
 		return;
-	dirlist_init(&d, fd);
 	while (nbusy < BUSY_MAX && seen++ < SCAN_MAX &&
-	    (name = dirlist_next(&d)) != NULL) {
+	    (name = dirlist_next(d)) != NULL) {
 		if (strlen(name) > 64 || name[0] == '.') {
 			log_warn("maildrop: a file with an odd name is left "
 			    "alone");
@@ -151,7 +151,7 @@ maildrop_scan(struct qmgr *q)
 		if (!is_busy(name) && offer(q, name) == -1)
 			set_aside(q, name, "no regular file with one link");
 	}
-	dirlist_clear(&d);
+	dirlist_close(&d);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dirlist.h"
 #include "base/fd.h"
 #include "spool_open.h"
 
@@ -303,15 +304,15 @@ spool_set_due(const struct spool *sp, uint64_t qid, struct spool_at at,
 
 /* --- going over a directory ----------------------------------------------- */
 
-static DIR *
+static struct dirlist *
 dir_beneath(int fd, const char *name)
 {
 	int sub = spool_beneath(fd, name, O_RDONLY | O_DIRECTORY, 0);
-	DIR *d;
+	struct dirlist *d;
 
 	if (sub == -1)
 		return NULL;
-	d = fdopendir(sub);
+	d = dirlist_open(sub);
 	if (d == NULL)
 		fd_close(&sub);
 	return d;
@@ -331,7 +332,7 @@ spool_walk_clear(struct spool_walk *w)
 {
 	for (unsigned i = 0; i < QID_HASH_LEVELS; i++) {
 		if (w->open[i] != NULL)
-			closedir(w->open[i]);
+			dirlist_close(&w->open[i]);
 		w->open[i] = NULL;
 	}
 }
@@ -340,11 +341,11 @@ spool_walk_clear(struct spool_walk *w)
 static int
 descend(struct spool_walk *w, const char *name)
 {
-	DIR *d;
+	struct dirlist *d;
 
 	if (!hashed(w->dir) || w->level + 1 == QID_HASH_LEVELS)
 		return 0;
-	d = dir_beneath(dirfd(w->open[w->level]), name);
+	d = dir_beneath(w->open[w->level]->fd, name);
 	if (d == NULL)
 		return errno == ENOTDIR || errno == ELOOP || errno == ENOENT ?
 		    0 :
@@ -372,22 +373,22 @@ int
 spool_walk_next(struct spool_walk *w)
 {
 	for (;;) {
-		struct dirent *de;
+		const char *de;
 
 		errno = 0;
-		de = readdir(w->open[w->level]);
+		de = dirlist_next(w->open[w->level]);
 		if (de == NULL) {
 			if (errno != 0)
 				return -1;
 			if (w->level == 0)
 				return 0;
-			closedir(w->open[w->level]);
+			dirlist_close(&w->open[w->level]);
 			w->open[w->level--] = NULL;
-		} else if (de->d_name[0] != '\0' && de->d_name[1] == '\0' &&
-		    strchr("0123456789ABCDEF", de->d_name[0]) != NULL) {
-			if (descend(w, de->d_name) == -1)
+		} else if (de[0] != '\0' && de[1] == '\0' &&
+		    strchr("0123456789ABCDEF", de[0]) != NULL) {
+			if (descend(w, de) == -1)
 				return -1;
-		} else if (matches(w, de->d_name))
+		} else if (matches(w, de))
 			return 1;
 	}
 }

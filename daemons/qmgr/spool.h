@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/dirlist.h"
 #include "base/attr.h"
 #include "queue/qid.h"
 
@@ -112,7 +112,7 @@ int spool_openat(const struct spool *sp, enum spool_dir dir, const char *name,
 struct spool_walk {
 	const struct spool *sp;
 	enum spool_dir dir;
-	DIR *open[QID_HASH_LEVELS];
+	struct dirlist *open[QID_HASH_LEVELS];
 	unsigned level;
 	uint64_t qid;
 	struct spool_at at;

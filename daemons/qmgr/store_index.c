@@ -13,6 +13,7 @@
 
 #include <bsd/sys/queue.h>
 
+#include "base/dirlist.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -88,11 +89,11 @@ parse_name(const char *name, uint64_t *number, bool *ready)
 	return strcmp(again, name) == 0 ? 0 : -1;
 }
 
-static DIR *
+static struct dirlist *
 list(const struct spool *sp)
 {
 	int fd = spool_openat(sp, SPOOL_INDEX, ".", O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+	struct dirlist *d = fd == -1 ? NULL : dirlist_open(fd);
 
 	if (d == NULL)
 		fd_close(&fd);
@@ -107,18 +108,18 @@ static int
 lowest(const struct spool *sp, bool kind, uint64_t from, uint64_t *out,
     uint64_t *highest)
 {
-	DIR *d = list(sp);
-	struct dirent *de;
+	struct dirlist *d = list(sp);
+	const char *de;
 	int rc = 0;
 
 	if (d == NULL)
 		return -1;
 	*highest = 0;
-	while ((de = readdir(d)) != NULL) {
+	while ((de = dirlist_next(d)) != NULL) {
 		uint64_t n;
 		bool ready;
 
-		if (parse_name(de->d_name, &n, &ready) == -1 || ready != kind)
+		if (parse_name(de, &n, &ready) == -1 || ready != kind)
 			continue;
 		if (n > *highest)
 			*highest = n;
@@ -127,7 +128,7 @@ lowest(const struct spool *sp, bool kind, uint64_t from, uint64_t *out,
 			rc = 1;
 		}
 	}
-	closedir(d);
+	dirlist_close(&d);
 	return rc;
 }
 
@@ -547,20 +548,20 @@ index_at(struct store_index *x, int64_t now_s)
 int
 index_sync(const struct spool *sp)
 {
-	DIR *d = list(sp);
-	struct dirent *de;
+	struct dirlist *d = list(sp);
+	const char *de;
 	int rc = 0;
 
 	if (d == NULL)
 		return -1;
-	while (rc == 0 && (de = readdir(d)) != NULL) {
+	while (rc == 0 && (de = dirlist_next(d)) != NULL) {
 		uint64_t n;
 		bool ready;
 		int fd;
 
-		if (parse_name(de->d_name, &n, &ready) == -1)
+		if (parse_name(de, &n, &ready) == -1)
 			continue;
-		fd = spool_openat(sp, SPOOL_INDEX, de->d_name, O_RDWR, 0);
+		fd = spool_openat(sp, SPOOL_INDEX, de, O_RDWR, 0);
 		if (fd == -1)
 			rc = errno == ENOENT ? 0 : -1;
 		else
@@ -568,8 +569,8 @@ index_sync(const struct spool *sp)
 		fd_close(&fd);
 	}
 	if (rc == 0)
-		rc = fsync(dirfd(d));
-	closedir(d);
+		rc = fsync(d->fd);
+	dirlist_close(&d);
 	return rc;
 }
 
@@ -591,7 +592,7 @@ index_synced(struct store_index *x, int64_t at_s)
 
 struct index_walk {
 	const struct spool *sp;
-	DIR *d;
+	struct dirlist *d;
 	struct index_bucket b;
 	uint64_t key;
 };
@@ -619,7 +620,7 @@ index_walk_free(struct index_walk **wp)
 	if (w == NULL)
 		return;
 	if (w->d != NULL)
-		closedir(w->d);
+		dirlist_close(&w->d);
 	fd_close(&w->b.fd);
 	free(w->b.win);
 	free(w);
@@ -657,7 +658,7 @@ int
 index_walk_next(struct index_walk *w, struct index_entry *out)
 {
 	for (;;) {
-		struct dirent *de;
+		const char *de;
 		uint64_t n;
 		bool ready;
 		int rc;
@@ -669,13 +670,13 @@ index_walk_next(struct index_walk *w, struct index_entry *out)
 			fd_close(&w->b.fd);
 		}
 		errno = 0;
-		de = readdir(w->d);
+		de = dirlist_next(w->d);
 		if (de == NULL)
 			return errno == 0 ? 0 : -1;
-		if (parse_name(de->d_name, &n, &ready) == -1)
+		if (parse_name(de, &n, &ready) == -1)
 			continue;
 		w->b.fd =
-		    spool_openat(w->sp, SPOOL_INDEX, de->d_name, O_RDONLY, 0);
+		    spool_openat(w->sp, SPOOL_INDEX, de, O_RDONLY, 0);
 		if (w->b.win == NULL)
 			w->b.win = xmalloc(WINDOW);
 		w->b.off = 0;

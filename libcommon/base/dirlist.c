@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/mem.h"
 
 struct entry {
 	uint64_t ino;
@@ -22,11 +24,17 @@ struct entry {
 	char name[];
 };
 
-void
-dirlist_init(struct dirlist *d, int fd)
+struct dirlist *
+dirlist_open(int fd)
 {
+	struct dirlist *d;
+
+	if (fd == -1)
+		return NULL;
+	d = xmalloc(sizeof(*d));
 	d->fd = fd;
 	d->at = d->len = 0;
+	return d;
 }
 
 const char *
@@ -54,7 +62,13 @@ dirlist_next(struct dirlist *d)
 }
 
 void
-dirlist_clear(struct dirlist *d)
+dirlist_close(struct dirlist **dp)
 {
+	struct dirlist *d = *dp;
+
+	*dp = NULL;
+	if (d == NULL)
+		return;
 	fd_close(&d->fd);
+	free(d);
 }

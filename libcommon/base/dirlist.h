@@ -16,8 +16,8 @@ struct dirlist {
 	_Alignas(8) char data[8192];
 };
 
-/* Take over fd, a directory opened for reading. */
-void dirlist_init(struct dirlist *d, int fd);
+/* Take over fd, a directory opened for reading; NULL when fd is -1. */
+struct dirlist *dirlist_open(int fd);
 
 /*
  * The next name but `.` and `..`, borrowed until the next call; NULL at the
@@ -25,7 +25,7 @@ void dirlist_init(struct dirlist *d, int fd);
  */
 const char *dirlist_next(struct dirlist *d);
 
-/* Close the descriptor. */
-void dirlist_clear(struct dirlist *d);
+/* Close the descriptor and free *dp; NULL inside is allowed. */
+void dirlist_close(struct dirlist **dp);
 
 #endif
