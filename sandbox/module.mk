@@ -1,6 +1,6 @@
 # Confinement: policies, the back end of this system, attestation and audit.
 SANDBOX_SRCS += audit.c bpf_eval.c place.c plan.c policy.c policy_lookup.c \
-	policy_names.c policy_parse.c policy_text.c promise.c sha256.c
+	policy_names.c policy_parse.c policy_text.c promise.c reach.c sha256.c
 
 ifeq ($(shell uname -s),Linux)
 SANDBOX_SRCS += attest_linux.c audit_fds_linux.c audit_linux.c \
@@ -14,7 +14,7 @@ BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libseccomp libcap-ng)
 
 # The policy compiler and its table.
 POLC_OBJS = $(addprefix $(BUILD)/obj/sandbox/,$(addsuffix .o,polc plan \
-	policy policy_names policy_parse policy_text promise sha256 \
+	policy policy_names policy_parse policy_text promise reach sha256 \
 	filter_linux names_linux))
 $(BUILD)/tools/polc: $(POLC_OBJS) $(BUILD)/lib/libcommon.a
 	$(call link,)
@@ -27,6 +27,7 @@ $(BUILD)/gen/policy_table.c: $(BUILD)/tools/polc $(sort $(wildcard policy/*.poli
 $(BUILD)/lib/libsandbox.a: $(BUILD)/obj/gen/policy_table.o
 
 t_policy_parse_USES := libsandbox
+t_policy_reach_USES := libsandbox
 t_sandbox_audit_USES := libsandbox
 t_sandbox_enter_USES := libsandbox
 t_sandbox_filter_USES := libsandbox

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "sandbox/policy.h"
 #include "sandbox/promise.h"
+#include "sandbox/reach.h"
 
 static void
 put_string(struct str s)
@@ -279,6 +280,21 @@ by_name(const void *a, const void *b)
 	return strcmp((*pa)->name, (*pb)->name);
 }
 
+/* Policies that leak do not build. */
+static void
+check_all(struct policy **all, size_t n)
+{
+	struct reach r = { (const struct policy *const *)all, n };
+	struct buf report;
+
+	buf_init(&report, 1 << 16);
+	if (reach_check(&r, &report) > 0) {
+		fputs(buf_cstr(&report), stderr);
+		exit(1);
+	}
+	buf_clear(&report);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -288,6 +304,7 @@ main(int argc, char *argv[])
 	for (size_t i = 0; i < n; i++)
 		all[i] = read_policy(argv[i + 1]);
 	qsort(all, n, sizeof(*all), by_name);
+	check_all(all, n);
 	puts("/* Made by polc from policy/; do not edit. */\n"
 	     "#include \"sandbox/policy_gen.h\"\n");
 	for (size_t i = 0; i < n; i++)

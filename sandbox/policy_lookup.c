@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sandbox/policy.h"
 #include "sandbox/policy_gen.h"
+#include "sandbox/reach.h"
 
 size_t
 policy_count(void)
@@ -22,4 +23,17 @@ policy_find(struct str name)
 			return &policy_table[i];
 	}
 	return NULL;
+}
+
+struct reach
+reach_compiled(void)
+{
+	static const struct policy *all[64];
+	struct reach r = { all, policy_table_n };
+
+	if (r.n > 64)
+		r.n = 64;
+	for (size_t i = 0; i < r.n; i++)
+		all[i] = &policy_table[i];
+	return r;
 }
