@@ -1,21 +1,33 @@
 # Confinement: policies, the back end of this system, attestation and audit.
-SANDBOX_SRCS += audit.c bpf_eval.c place.c plan.c policy.c policy_lookup.c \
+SANDBOX_SRCS += audit.c capsicum_plan.c place.c policy.c policy_lookup.c \
 	policy_names.c policy_parse.c policy_text.c promise.c reach.c sha256.c
 
-ifeq ($(shell uname -s),Linux)
-SANDBOX_SRCS += attest_linux.c audit_fds_linux.c audit_linux.c \
-	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
-	linux.c names_linux.c points_linux.c probe_linux.c sealed_linux.c
-endif
+# What the policy compiler needs besides.
+POLC_PARTS := polc policy policy_names policy_parse policy_text promise \
+	reach sha256
 
+SANDBOX_SYSTEM := $(shell uname -s)
+ifeq ($(SANDBOX_SYSTEM),Linux)
+SANDBOX_SRCS += attest_linux.c audit_fds_linux.c audit_linux.c bpf_eval.c \
+	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
+	linux.c names_linux.c plan.c points_linux.c probe_linux.c \
+	sealed_linux.c
+POLC_PARTS += filter_linux names_linux plan
 # Programs that compile filters or read capabilities need these; components
 # do not, and --as-needed keeps the libraries out of them.
 BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libseccomp libcap-ng)
+else
+SANDBOX_SRCS += attest_bsd.c bsd.c names_bsd.c
+POLC_PARTS += names_bsd
+ifeq ($(SANDBOX_SYSTEM),FreeBSD)
+SANDBOX_SRCS += freebsd.c
+else
+SANDBOX_SRCS += openbsd.c
+endif
+endif
 
 # The policy compiler and its table.
-POLC_OBJS = $(addprefix $(BUILD)/obj/sandbox/,$(addsuffix .o,polc plan \
-	policy policy_names policy_parse policy_text promise reach sha256 \
-	filter_linux names_linux))
+POLC_OBJS = $(addprefix $(BUILD)/obj/sandbox/,$(addsuffix .o,$(POLC_PARTS)))
 $(BUILD)/tools/polc: $(POLC_OBJS) $(BUILD)/lib/libcommon.a
 	$(call link,)
 
@@ -26,6 +38,7 @@ $(BUILD)/gen/policy_table.c: $(BUILD)/tools/polc $(sort $(wildcard policy/*.poli
 
 $(BUILD)/lib/libsandbox.a: $(BUILD)/obj/gen/policy_table.o
 
+t_policy_bsd_USES := libsandbox
 t_policy_parse_USES := libsandbox
 t_policy_reach_USES := libsandbox
 t_sandbox_audit_USES := libsandbox

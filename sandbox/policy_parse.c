@@ -381,7 +381,7 @@ do_limit(struct parser *ps, struct draft *d)
 	if (named_find(limit_table, name, &res) == -1)
 		return parse_unknown(ps, "limit", name, limit_table);
 	for (size_t i = 0; i < d->p.nlimits; i++) {
-		if (d->p.limits[i].resource == (int)res)
+		if (str_eq(name, str_of(d->p.limits[i].name)))
 			return parse_bad(ps, "this limit has a line above");
 	}
 	if (parse_word(ps, "a number", &w) == -1)

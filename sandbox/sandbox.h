@@ -138,6 +138,14 @@ int sandbox_filter(const struct policy *policy, char *err,
     size_t err_size) WARN_UNUSED;
 
 /*
+ * Before a descriptor is passed to a component: take from it every right that
+ * the policy does not give.  On FreeBSD this is where a descriptor becomes a
+ * capability; elsewhere the receiver's sandbox carries the rights and nothing
+ * happens.  -1 with errno.
+ */
+int sandbox_limit(int fd, enum policy_kind kind, uint32_t rights);
+
+/*
  * For code that runs sealed.
  *
  * sealed_fstat() is fstat(2) without libc's detour over newfstatat, which

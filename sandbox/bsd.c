@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What OpenBSD and FreeBSD have in common.  The wall called seccomp is pledge
+ * there, and Capsicum; what Linux needs namespaces and Landlock for is part of
+ * both.
+ */
+#include "sandbox/bsd.h"
+
+#include <sys/param.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define EMPTY_DIR "/var/empty"
+#define ABOVE_SLOTS 64
+
+int
+wall_fail(char *err, size_t size, const char *wall, const char *what)
+{
+	snprintf(err, size, "wall %s: %s: %s", wall, what, strerror(errno));
+	return -1;
+}
+
+void
+bsd_prepare(void)
+{
+	tzset();
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int
+bsd_limits(const struct policy *p, char *err, size_t err_size)
+{
+	for (size_t i = 0; i < p->nlimits; i++) {
+		const struct policy_limit *l = &p->limits[i];
+		struct rlimit now,
+		    want = { (rlim_t)l->value, (rlim_t)l->value };
+
+		if (l->resource == -1) /* a limit of another system */
+			continue;
+		if (getrlimit(l->resource, &now) == 0 &&
+		    now.rlim_max < want.rlim_max)
+			want.rlim_max = want.rlim_cur = now.rlim_max;
+		if (setrlimit(l->resource, &want) == -1)
+			return wall_fail(err, err_size, "rlimits", l->name);
+	}
+	return 0;
+}
+
+int
+bsd_root(const struct policy *p, char *err, size_t err_size)
+{
+	/* Who holds directories needs their names within its root. */
+	if (policy_promises(p, "dir"))
+		return 0;
+	if (chroot(EMPTY_DIR) == -1 || chdir("/") == -1)
+		return wall_fail(err, err_size, "root", EMPTY_DIR);
+	return 0;
+}
+
+int
+bsd_ids(const struct sandbox_place *place, char *err, size_t err_size)
+{
+	if (place->uid == 0) {
+		errno = EINVAL;
+		return wall_fail(err, err_size, "uid",
+		    "root is no user of its own");
+	}
+	if (setgroups(1, &place->gid) == -1)
+		return wall_fail(err, err_size, "uid", "setgroups");
+	if (setresgid(place->gid, place->gid, place->gid) == -1)
+		return wall_fail(err, err_size, "uid", "setresgid");
+	if (setresuid(place->uid, place->uid, place->uid) == -1)
+		return wall_fail(err, err_size, "uid", "setresuid");
+	return 0;
+}
+
+/* --- the launcher's side -------------------------------------------------- */
+
+int
+sandbox_level_probe(enum sandbox_level *level, uint32_t *missing,
+    struct buf *why)
+{
+	*level = geteuid() == 0 ? LEVEL_ROOT : LEVEL_BARE;
+	*missing = 0;
+	if (*level == LEVEL_BARE) {
+		*missing = WALL_UID | WALL_ROOT;
+		buf_puts(why,
+		    "wall uid cannot be had: not root\n"
+		    "wall root cannot be had: not root\n");
+	}
+	return 0;
+}
+
+int
+cradle_init(struct cradle *c, enum sandbox_level level, uint32_t waived,
+    char *err, size_t err_size)
+{
+	*c = (struct cradle){ .level = level,
+		.waived = waived,
+		.net_fd = -1,
+		.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC) };
+	if (c->null_fd == -1)
+		return wall_fail(err, err_size, "root", "/dev/null");
+	return 0;
+}
+
+void
+cradle_clear(struct cradle *c)
+{
+	fd_close(&c->net_fd);
+	fd_close(&c->null_fd);
+}
+
+pid_t
+sandbox_clone(const struct cradle *c, int *pidfd)
+{
+	(void)c;
+	if (pidfd != NULL)
+		*pidfd = -1; /* kqueue has EVFILT_PROC for this */
+	fflush(NULL);
+	return fork();
+}
+
+static int
+slots_fill(const struct cradle *c, const struct cradle_fd *fds, size_t n)
+{
+	int moved[SLOT_N], null;
+
+	if (n > SLOT_N) {
+		errno = E2BIG;
+		return -1;
+	}
+	null = fcntl(c->null_fd, F_DUPFD_CLOEXEC, ABOVE_SLOTS);
+	if (null == -1)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		moved[i] = fcntl(fds[i].fd, F_DUPFD_CLOEXEC, ABOVE_SLOTS);
+		if (moved[i] == -1 || fds[i].slot < 0 || fds[i].slot >= SLOT_N)
+			return -1;
+	}
+	for (int slot = 0; slot <= 2; slot++) {
+		if (dup2(null, slot) == -1)
+			return -1;
+	}
+	for (int fd = 3; fd < ABOVE_SLOTS; fd++)
+		close(fd);
+	for (size_t i = 0; i < n; i++) {
+		if (dup2(moved[i], fds[i].slot) == -1)
+			return -1;
+	}
+	closefrom(SLOT_N);
+	return 0;
+}
+
+int
+cradle_child(const struct cradle *c, const struct policy *policy,
+    const struct cradle_fd *fds, size_t n)
+{
+	sigset_t none;
+
+	(void)policy;
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, SIG_DFL);
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	umask(077);
+	if ((setsid() == -1 && errno != EPERM) || chdir("/") == -1)
+		return -1;
+	return slots_fill(c, fds, n);
+}
+
+int
+sandbox_filter(const struct policy *policy, char *err, size_t err_size)
+{
+	(void)policy;
+	snprintf(err, err_size, "filters are compiled on Linux only");
+	errno = ENOSYS;
+	return -1;
+}
+
+int
+sealed_fstat(int fd, struct stat *st)
+{
+	return fstat(fd, st);
+}
