@@ -40,8 +40,11 @@ alias_is_comment(struct str line)
 void
 alias_parse(struct alias_parser *ap, struct str text, size_t max_items)
 {
-	*ap =
-	    (struct alias_parser){ .rest = str_trim(text), .left = max_items };
+	/* Not more than its end of line: a blank may have a backslash. */
+	while (text.n > 0 &&
+	    (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
+		text.n--;
+	*ap = (struct alias_parser){ .rest = text, .left = max_items };
 	buf_init(&ap->item, ALIAS_ITEM_MAX);
 }
 
@@ -157,6 +160,8 @@ address_byte(struct scan *sc, int c)
 	if (sc->angle_end)
 		return fail(ap, "text behind an <address>");
 	if (sc->literal) {
+		if (sc->blank || (!ascii_isalnum(c) && !strchr(".:-_]", c)))
+			return fail(ap, "no address within [ ]");
 		sc->literal = c != ']';
 		buf_putc(&ap->item, c);
 		return 0;
@@ -286,8 +291,14 @@ classify(struct scan *sc, struct alias_item *item)
 			    "between destinations)");
 		if (s.n == 0 || str_eq(s, STR("\"\"")))
 			return fail(ap, "an empty address");
-		if (!item->direct && starts_raw(s))
-			return fail(ap, "a command or file within < >");
+		if (s.p[0] == '"' && starts_raw(str_sub(s, 1, s.n)))
+			return fail(ap,
+			    "an address that begins like a "
+			    "command or file");
+		if (!item->direct && (starts_raw(s) || s.p[0] == '\\'))
+			return fail(ap,
+			    "a command, a file or a backslash "
+			    "within < >");
 		item->kind = ALIAS_ADDRESS;
 		return 1;
 	}
@@ -334,6 +345,9 @@ alias_next(struct alias_parser *ap, struct alias_item *item)
 	if (ap->rest.p[0] == '\\') {
 		item->direct = true;
 		take(ap);
+		if (ap->rest.n == 0 || ascii_isblank(ap->rest.p[0]) ||
+		    ap->rest.p[0] == '(')
+			return fail(ap, "a backslash without a name");
 	}
 	if (ap->rest.n > 0 && ap->rest.p[0] == '"') {
 		if (scan_quoted(&sc) == -1)
