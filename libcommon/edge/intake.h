@@ -12,7 +12,13 @@
  * byte.  envelope is in the encoding of queue/envelope.h; one that is too
  * large for a record comes as a sealed memory file (second descriptor).
  *
- * cleanup answers only when it refuses; otherwise qmgr answers.
+ * cleanup adds our Received header to all mail but smtpd's, which has written
+ * its own; it completes headers of mail posted here (smtpd says in the
+ * attribute `rewrite_context` whether that is so), asks rewrite about
+ * recipients without a transport, and makes the edits: the envelope has none.
+ *
+ * cleanup answers only when it refuses; otherwise qmgr answers.  After
+ * INTAKE_REFUSED the slot is still the submitter's: it drops it (SPOOL_DROP).
  */
 #define ENVELOPE_INLINE_MAX 49152
 

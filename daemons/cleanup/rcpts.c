@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The recipients of a message.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "log/log.h"
+#include "mail/address.h"
+
+#include "cleanup.h"
+
+/* As many as qmgr's and the agents' records have room for. */
+static bool
+fits(const struct env_rcpt *r)
+{
+	return r->addr.n <= ADDR_MAX && addr_valid(r->addr) &&
+	    r->orig.n <= ADDR_MAX && r->transport.n <= 64 &&
+	    r->nexthop.n <= ADDR_MAX;
+}
+
+/* From submitters that do not ask, recipients come without a route. */
+static void
+ask(struct message *m, size_t i)
+{
+	if (m->rcpts[i].transport.n == 0)
+		question_add(m, ABOUT_RCPT, i, 0, m->rcpts[i].addr);
+}
+
+int
+rcpts_read(struct message *m, struct env_reader *r)
+{
+	struct env_rcpt rcpt;
+	size_t cap = 0;
+	int k;
+
+	while ((k = env_read_rcpt(r, &rcpt)) == 1) {
+		if (!fits(&rcpt))
+			return message_refuse(m, 501, DSN(5, 1, 3),
+			    "Bad recipient address syntax");
+		if (m->nrcpts == cap) {
+			cap = cap == 0 ? 4 : cap * 2;
+			m->rcpts =
+			    xreallocarray(m->rcpts, cap, sizeof(*m->rcpts));
+		}
+		if (rcpt.orig.n == 0)
+			rcpt.orig = rcpt.addr;
+		m->rcpts[m->nrcpts++] = rcpt;
+		ask(m, m->nrcpts - 1);
+	}
+	if (k == -1)
+		return message_refuse(m, 451, DSN(4, 3, 0),
+		    "Error: malformed envelope");
+	if (m->nrcpts == 0)
+		return message_refuse(m, 550, DSN(5, 1, 3),
+		    "Error: no recipients specified");
+	return 0;
+}
+
+static bool
+same(const struct message *m, const struct env_rcpt *a,
+    const struct env_rcpt *b)
+{
+	return str_caseeq(a->addr, b->addr) &&
+	    (!m->cl->set.keep_original || str_caseeq(a->orig, b->orig));
+}
+
+static size_t
+slot_of(const uint8_t key[SIPHASH_KEY], struct str addr, size_t mask)
+{
+	char lower[ADDR_MAX];
+
+	for (size_t i = 0; i < addr.n; i++)
+		lower[i] = (char)ascii_lower((unsigned char)addr.p[i]);
+	return (size_t)siphash(key, lower, addr.n) & mask;
+}
+
+void
+rcpts_once(struct message *m)
+{
+	uint8_t key[SIPHASH_KEY];
+	size_t size = 8, mask, n = 0, known = 0;
+	uint32_t *table;
+
+	if (m->nrcpts < 2)
+		return;
+	while (size < 2 * m->nrcpts)
+		size *= 2;
+	mask = size - 1;
+	table = xcalloc(size, sizeof(*table)); /* 1 + index */
+	arc4random_buf(key, sizeof(key));
+	for (size_t i = 0; i < m->nrcpts; i++) {
+		size_t at = slot_of(key, m->rcpts[i].addr, mask);
+
+		while (table[at] != 0 &&
+		    !same(m, &m->rcpts[table[at] - 1], &m->rcpts[i]))
+			at = (at + 1) & mask;
+		if (table[at] != 0)
+			continue;
+		m->rcpts[n] = m->rcpts[i];
+		if (m->cl->set.duplicates_max == 0 ||
+		    known < m->cl->set.duplicates_max) {
+			table[at] = (uint32_t)++n;
+			known++;
+		} else
+			n++;
+	}
+	m->nrcpts = n;
+	free(table);
+}
