@@ -72,8 +72,8 @@ test_pledge(void **state)
 	(void)state;
 	buf_init(&b, 256);
 	for (size_t i = 0; i < NELEM(pledges); i++) {
-		const struct policy *p = policy_find(
-		    str_of(pledges[i].component));
+		const struct policy *p =
+		    policy_find(str_of(pledges[i].component));
 
 		assert_non_null(p);
 		buf_reset(&b);
@@ -116,11 +116,14 @@ test_append(void **state)
 			uint32_t r = capsicum_rights(g->kind, g->rights);
 
 			if (g->kind == KIND_FILE_APPEND)
-				assert_int_equal(r & (CR_SEEK | CR_FTRUNCATE |
-				    CR_FCNTL | CR_READ), 0);
+				assert_int_equal(r &
+					(CR_SEEK | CR_FTRUNCATE | CR_FCNTL |
+					    CR_READ),
+				    0);
 			if (g->kind != KIND_DIR)
-				assert_int_equal(r & (CR_LOOKUP | CR_CREATE |
-				    CR_UNLINKAT), 0);
+				assert_int_equal(r &
+					(CR_LOOKUP | CR_CREATE | CR_UNLINKAT),
+				    0);
 		}
 	}
 }
