@@ -87,7 +87,7 @@ sub default_main
 {
 	my ($self) = @_;
 	my $dir = $self->{dir};
-	my $owner = $> == 0 ? 'root' : (getpwuid $>)[0];
+	my $owner = $> == 0 ? 'root' : (getpwuid $>)[0] // $>;
 
 	return (
 	    myhostname => 'mx.test.example',
