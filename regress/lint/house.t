@@ -157,6 +157,15 @@ note("  $_->[0] $_->[1]") for grep { defined } @over[0 .. 14];
 is_deeply([map { "$_->[1] $_->[0]" } grep { $_->[0] > 200 } @long], [],
     'no function is longer than 200 lines');
 
+# --- the two places that know of libraries ------------------------------------------
+
+my ($deps) = text('GNUmakefile') =~ /^DEPS = (.*?[^\\])\n/ms;
+for my $dep (grep { $_ ne '\\' } split ' ', $deps // '') {
+	my ($module, $package) = split /:/, $dep;
+	like(text('setup'), qr/^\s*run\s+pc:\Q$module\E\s+\Q$package\E\s/m,
+	    "setup installs $package for $module");
+}
+
 # --- what must not be there --------------------------------------------------------
 
 my @setid;
