@@ -44,11 +44,21 @@ enum mailbox_flags {
 	F(STR, text, 1024)
 
 /* A small text file of the user (~/.forward): checked for owner and mode. */
+#define MAILBOX_TEXT_MAX 32768
+
 #define mailbox_read_FIELDS(F) \
 	F(STR, path, 1024)
 #define mailbox_text_FIELDS(F) \
-	F(U8, status) /* 0 here it is, 1 no such file, 2 refused, 3 later */ \
-	F(STR, text, 32768)
+	F(U8, status) /* enum mailbox_read_status */ \
+	F(STR, text, MAILBOX_TEXT_MAX)
+
+enum mailbox_read_status {
+	MAILBOX_READ_OK = 0,
+	MAILBOX_READ_NONE, /* no such file */
+	MAILBOX_READ_REFUSED, /* not the user's alone, or no plain file */
+	MAILBOX_READ_LATER,
+	MAILBOX_READ_NO_HOME, /* the home directory is missing */
+};
 
 #define EDGE_MAILBOX(R) \
 	R(MAILBOX_WRITE, mailbox_write, REC_ASK, SIDE_A, 1) \

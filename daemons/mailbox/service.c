@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Requests in, answers out.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+#include "mailbox.h"
+
+#define OPEN_MAX 1024 /* deliveries in hand: each has a descriptor */
+#define EDITS_MAX 2048
+
+/* --- clients -------------------------------------------------------------- */
+
+/*
+ * With nobody at the other end and nothing in hand we are of no use; a short
+ * while later the process ends, and the broker makes another when there is
+ * mail.  (An asker whose channel ends that moment asks the broker again.)
+ */
+static void
+on_linger(void *arg)
+{
+	struct mailbox *mb = arg;
+
+	if (TAILQ_EMPTY(&mb->clients) && mb->open == 0)
+		mb->idle(mb->idle_arg);
+}
+
+static void
+client_put(struct client *c, struct mailbox *mb)
+{
+	if (c->ch == NULL && c->open == 0) {
+		TAILQ_REMOVE(&mb->clients, c, link);
+		free(c);
+	}
+	if (mb->leave && mb->open == 0)
+		mb->idle(mb->idle_arg);
+	else if (TAILQ_EMPTY(&mb->clients))
+		timer_set(&mb->linger, MAILBOX_LINGER_MS);
+}
+
+struct client *
+mailbox_client(struct mailbox *mb, const struct chan *ch)
+{
+	struct client *c;
+
+	TAILQ_FOREACH(c, &mb->clients, link)
+		if (c->ch == ch)
+			return c;
+	return NULL;
+}
+
+void
+mailbox_up(struct mailbox *mb, struct chan *ch)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+
+	c->ch = ch;
+	TAILQ_INSERT_TAIL(&mb->clients, c, link);
+	timer_cancel(&mb->linger);
+}
+
+void
+mailbox_down(struct mailbox *mb, struct chan *ch)
+{
+	struct client *c = mailbox_client(mb, ch);
+
+	c->ch = NULL;
+	c->open++; /* not freed by the last of its deliveries, but below */
+	batch_forget(mb, c);
+	c->open--;
+	client_put(c, mb);
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static void
+delivery_free(struct delivery *d)
+{
+	fd_close(&d->fd);
+	fd_close(&d->file_fd);
+	free(d->edits);
+	free(d->path);
+	free(d->sender);
+	free(d->copy);
+	free(d);
+}
+
+static void
+answer(struct chan *ch, uint64_t id, enum fate fate, const char *dsn,
+    const char *text)
+{
+	struct mailbox_written rec = { .fate = (uint8_t)fate,
+		.dsn = str_of(dsn),
+		.text = str_of(text) };
+
+	chan_answer(ch, MAILBOX_WRITTEN, id, &rec, NULL);
+}
+
+void
+delivery_done(struct delivery *d)
+{
+	struct client *c = d->client;
+	struct mailbox *mb = d->mb;
+
+	if (c->ch != NULL)
+		answer(c->ch, d->id, d->fate, d->dsn, d->text);
+	mb->leave |= d->leave;
+	c->open--;
+	mb->open--;
+	delivery_free(d);
+	client_put(c, mb);
+}
+
+/* The edits, over our copy of their bytes; -1 when they are none. */
+static int
+take_edits(struct delivery *d, struct str form)
+{
+	struct env_reader er;
+	struct env_edit e;
+	size_t cap = 0;
+	int k;
+
+	env_open_part(&er, form);
+	while ((k = env_read_edit(&er, &e)) == 1) {
+		if (d->nedits == EDITS_MAX)
+			return -1;
+		if (d->nedits == cap) {
+			cap = cap == 0 ? 8 : cap * 2;
+			d->edits =
+			    xreallocarray(d->edits, cap, sizeof(*d->edits));
+		}
+		d->edits[d->nedits++] = e;
+	}
+	return k;
+}
+
+/* Copy what the record lends us. */
+static struct delivery *
+delivery_new(struct mailbox *mb, struct client *c, uint64_t id,
+    const struct mailbox_write *w)
+{
+	struct delivery *d = xcalloc(1, sizeof(*d));
+
+	d->mb = mb;
+	d->client = c;
+	d->id = id;
+	d->root = w->root;
+	d->root_fd = mb->root_fd[w->root];
+	d->flags = w->flags;
+	d->maildir = str_ends(w->path, STR("/"));
+	d->path = str_dup(str_sub(w->path, 0, w->path.n));
+	for (size_t n = w->path.n; n > 1 && d->path[n - 1] == '/'; n--)
+		d->path[n - 1] = '\0';
+	d->sender = str_dup(w->sender);
+	d->copy = xmalloc(w->prefix.n + w->edits.n + 1);
+	if (w->prefix.n > 0)
+		memcpy(d->copy, w->prefix.p, w->prefix.n);
+	if (w->edits.n > 0)
+		memcpy(d->copy + w->prefix.n, w->edits.p, w->edits.n);
+	d->prefix = str_make(d->copy, w->prefix.n);
+	d->limit = w->limit;
+	d->off = w->offset;
+	d->size = w->size;
+	d->fd = d->file_fd = -1;
+	d->fate = FATE_DEFERRED;
+	return d;
+}
+
+static void
+on_write(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct mailbox_write *w = rec;
+	struct mailbox *mb = arg;
+	struct client *c = mailbox_client(mb, ch);
+	struct delivery *d;
+
+	if (w->root > MAILBOX_SPOOL) {
+		chan_drop(ch, "no such root of mailboxes");
+		return;
+	}
+	if (!path_ok(w->path)) {
+		answer(ch, id, FATE_BOUNCED, "5.2.0",
+		    "the path of the mailbox"
+		    " leads out of its directory");
+		return;
+	}
+	if (mb->root_fd[w->root] == -1) {
+		answer(ch, id, FATE_DEFERRED, "4.2.0",
+		    w->root == MAILBOX_HOME ?
+			"the home directory cannot be "
+			"opened" :
+			"the mail spool cannot be opened");
+		return;
+	}
+	if (mb->open >= OPEN_MAX) {
+		answer(ch, id, FATE_DEFERRED, "4.3.2",
+		    "too many deliveries "
+		    "to one user at once");
+		return;
+	}
+	d = delivery_new(mb, c, id, w);
+	if (take_edits(d, str_make(d->copy + w->prefix.n, w->edits.n)) == -1) {
+		delivery_free(d);
+		chan_drop(ch, "edits that are none");
+		return;
+	}
+	d->fd = fds[0];
+	fds[0] = -1;
+	c->open++;
+	mb->open++;
+	batch_add(d);
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+static void
+on_read_done(struct pool_job *j)
+{
+	struct user_file *f = (struct user_file *)j;
+	struct mailbox *mb = f->mb;
+	struct client *c = f->client;
+	struct mailbox_text rec = { .status = f->status,
+		.text = buf_get(&f->text) };
+
+	if (c->ch != NULL)
+		chan_answer(c->ch, MAILBOX_TEXT, f->id, &rec, NULL);
+	c->open--;
+	mb->open--;
+	buf_clear(&f->text);
+	free(f->path);
+	free(f);
+	client_put(c, mb);
+}
+
+static void
+on_read(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct mailbox_read *r = rec;
+	struct mailbox_text none = { .status = MAILBOX_READ_NONE };
+	struct mailbox *mb = arg;
+	struct user_file *f;
+
+	(void)fds;
+	if (mb->root_fd[MAILBOX_HOME] == -1 || !path_ok(r->path) ||
+	    mb->open >= OPEN_MAX) {
+		if (mb->root_fd[MAILBOX_HOME] == -1)
+			none.status = MAILBOX_READ_NO_HOME;
+		else if (mb->open >= OPEN_MAX)
+			none.status = MAILBOX_READ_LATER;
+		else
+			none.status = MAILBOX_READ_REFUSED;
+		chan_answer(ch, MAILBOX_TEXT, id, &none, NULL);
+		return;
+	}
+	f = xcalloc(1, sizeof(*f));
+	f->job.run = user_file_read;
+	f->job.done = on_read_done;
+	f->mb = mb;
+	f->client = mailbox_client(mb, ch);
+	f->id = id;
+	f->path = str_dup(r->path);
+	buf_init(&f->text, MAILBOX_TEXT_MAX);
+	f->client->open++;
+	mb->open++;
+	pool_put(mb->pool, &f->job);
+}
+
+const struct chan_on mailbox_on[] = {
+	{ MAILBOX_WRITE, on_write },
+	{ MAILBOX_READ, on_read },
+	{ 0, NULL },
+};
+
+/* --- life ----------------------------------------------------------------- */
+
+void
+mailbox_init(struct mailbox *mb, struct loop *l)
+{
+	*mb = (struct mailbox){ .loop = l,
+		.root_fd = { -1, -1 },
+		.lock_attempts = 20,
+		.lock_delay_ms = 1000,
+		.lock_stale_s = 500,
+		.strict_owner = true };
+	TAILQ_INIT(&mb->clients);
+	timer_init(&mb->linger, l, on_linger, mb);
+	batch_init(mb);
+	/* Whoever had us made may be gone before its channel is here. */
+	timer_set(&mb->linger, 4 * MAILBOX_LINGER_MS);
+}
+
+void
+mailbox_clear(struct mailbox *mb)
+{
+	struct client *c;
+
+	while ((c = TAILQ_FIRST(&mb->clients)) != NULL) {
+		TAILQ_REMOVE(&mb->clients, c, link);
+		free(c);
+	}
+	timer_clear(&mb->linger);
+	batch_clear(mb);
+	pool_free(&mb->pool);
+}
