@@ -91,13 +91,14 @@ fail:
 static void
 drain(struct store *s)
 {
+	s->closing = true;
 	for (int quiet = 0; quiet < 2;) {
 		journal_kick_lazy(s->j);
 		quiet = jobs_wait(s->t) ? 0 : quiet + 1;
 		(void)jobs_dispatch(s->t);
 		journal_collect(s->j);
 		if (journal_starved(s->j))
-			journal_fail(s->j, ECANCELED);
+			journal_fail(s->j, ENOSPC);
 	}
 }
 
@@ -112,8 +113,10 @@ store_close(struct store **sp)
 		return;
 	if (s->j != NULL && s->recovered)
 		drain(s);
-	/* Before the messages: it must not take them for finished. */
+	/* Before the messages: nobody must take them for finished. */
 	journal_close(&s->j);
+	index_close(&s->x, s->deferred,
+	    s->recovered && !s->checking && !s->check_again);
 	for (size_t i = 0; i < TABLE; i++) {
 		struct msg *m, *next;
 
@@ -124,8 +127,6 @@ store_close(struct store **sp)
 		}
 	}
 	spool_walk_clear(&s->check);
-	index_close(&s->x, s->deferred,
-	    s->recovered && !s->checking && !s->check_again);
 	spool_clear(&s->sp);
 	if (s->own_t)
 		store_threads_stop(&s->t);
@@ -216,7 +217,7 @@ lazy_done(struct journal_add *a, int error)
 {
 	struct lazy *l = (struct lazy *)a;
 
-	if (error != 0 && error != ECANCELED) {
+	if (error != 0 && !l->s->closing) {
 		l->s->lazy_at = clock_ms() + 1000;
 		journal_add_lazy(l->s->j, a);
 	} else

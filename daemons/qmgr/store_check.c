@@ -18,7 +18,17 @@
 
 #define STEP 500 /* names */
 #define SYNC_MS 30000
+#define AGAIN_MS 2000
 #define SLACK_S 5 /* between the file system's clock and ours */
+
+/* Something could not be read or written: look at all of it, by and by. */
+void
+check_later(struct store *s)
+{
+	index_distrust(s->x);
+	s->check_again = true;
+	s->check_after = clock_ms() + AGAIN_MS;
+}
 
 void
 check_begin(struct store *s, int64_t from_s)
@@ -29,7 +39,7 @@ check_begin(struct store *s, int64_t from_s)
 	spool_walk_clear(&s->check);
 	s->checking = spool_walk_open(&s->check, &s->sp, SPOOL_DEFERRED) == 0;
 	if (!s->checking)
-		s->check_again = true;
+		check_later(s);
 }
 
 /* The destinations that a file's last deferral names. */
@@ -73,8 +83,11 @@ look(struct store *s)
 	struct stat st;
 	size_t n;
 
-	if (spool_find_in(&s->sp, SPOOL_DEFERRED, m.qid, &at, &st) == -1)
+	if (spool_find_in(&s->sp, SPOOL_DEFERRED, m.qid, &at, &st) == -1) {
+		if (errno != ENOENT)
+			check_later(s);
 		return;
+	}
 	s->check_count++;
 	if (st.st_ctime < s->check_from_s - SLACK_S ||
 	    msg_find(s, m.qid) != NULL)
@@ -89,7 +102,7 @@ check_step(struct store *s)
 	int rc = 1;
 
 	if (!s->checking) {
-		if (s->check_again)
+		if (s->check_again && clock_ms() >= s->check_after)
 			check_begin(s, 0);
 		return;
 	}
@@ -103,7 +116,7 @@ check_step(struct store *s)
 	spool_walk_clear(&s->check);
 	s->checking = false;
 	if (rc == -1) {
-		s->check_again = true;
+		check_later(s);
 		return;
 	}
 	s->deferred = s->check_count;

@@ -54,9 +54,8 @@ store_due_next(struct store *s, int64_t now_us, struct store_due *out)
 			return rc;
 		rc = msg_find(s, e.qid) != NULL ? 0 : holds(s, &e, &at, &st);
 		if (rc == -1) {
-			/* It cannot be looked at now; look again later. */
-			s->check_again = true;
-			index_settle(s->x, b);
+			/* It cannot be looked at now: its entry stays. */
+			check_later(s);
 			return -1;
 		}
 		if (rc == 0) {

@@ -228,9 +228,21 @@ out:
 	return rc;
 }
 
+/* Its modification time is when a deferred message is due: keep it. */
+static int
+keep_due(int fd, const struct stat *st)
+{
+	const struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT },
+		st->st_mtim };
+
+	return futimens(fd, ts);
+}
+
 /*
  * Append the events that the file does not have, behind the last whole one.
- * Stopped in it, a torn event is as if it had not been.
+ * Stopped in it, a torn event is as if it had not been.  Stopped before the
+ * modification time is set back, a deferred message is found by the check of
+ * the index.
  */
 static int
 append(struct file_job *f)
@@ -255,13 +267,16 @@ append(struct file_job *f)
 	if (write_at(fd, f->events, f->events_len, f->end) == -1) {
 		int e = errno;
 
-		if (ftruncate(fd, (off_t)f->end) == -1)
+		if (ftruncate(fd, (off_t)f->end) == -1 ||
+		    keep_due(fd, &st) == -1)
 			e = EIO;
 		errno = e;
 		goto out;
 	}
 	f->end += f->events_len;
-	rc = f->sync ? fdatasync(fd) : 0;
+	rc = keep_due(fd, &st);
+	if (rc == 0 && f->sync)
+		rc = fsync(fd);
 out:
 	if (rc == -1 && errno == 0)
 		errno = EBADMSG;
@@ -374,7 +389,8 @@ file_append(struct store *s, struct msg *m)
 	if (rc == 0) {
 		m->saved += events.n;
 		m->end = f.end;
-	}
+	} else if (m->at.dir == SPOOL_DEFERRED)
+		check_later(s);
 	free(f.events);
 	buf_clear(&f.loaded);
 	return rc;

@@ -97,7 +97,7 @@ store_park(struct store *s, uint64_t qid)
 	/* A deferred one is due by its file's time, which must be the entry's. */
 	if (m->state == STORE_DEFERRED &&
 	    spool_set_due(&s->sp, qid, m->at, due_s) == -1)
-		s->check_again = true;
+		check_later(s);
 	if (m->state == STORE_DEFERRED || m->state == STORE_INCOMING)
 		(void)land_index(s, m, due_s, NULL, 0);
 	msg_free(s, &m);

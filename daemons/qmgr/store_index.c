@@ -588,6 +588,15 @@ index_synced(struct store_index *x, int64_t at_s)
 	(void)put_state(x, false, 0);
 }
 
+void
+index_distrust(struct store_index *x)
+{
+	if (x->synced_s == 0)
+		return;
+	x->synced_s = 0;
+	(void)put_state(x, false, 0);
+}
+
 /* --- walking -------------------------------------------------------------- */
 
 struct index_walk {
@@ -675,8 +684,7 @@ index_walk_next(struct index_walk *w, struct index_entry *out)
 			return errno == 0 ? 0 : -1;
 		if (parse_name(de, &n, &ready) == -1)
 			continue;
-		w->b.fd =
-		    spool_openat(w->sp, SPOOL_INDEX, de, O_RDONLY, 0);
+		w->b.fd = spool_openat(w->sp, SPOOL_INDEX, de, O_RDONLY, 0);
 		if (w->b.win == NULL)
 			w->b.win = xmalloc(WINDOW);
 		w->b.off = 0;

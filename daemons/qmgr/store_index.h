@@ -69,6 +69,9 @@ int index_sync(const struct spool *sp) WARN_UNUSED;
 bool index_dirty(const struct store_index *x);
 void index_synced(struct store_index *x, int64_t at_s);
 
+/* Entries may be missing, whatever was synced: a check must look at all. */
+void index_distrust(struct store_index *x);
+
 /* All entries with this key, or with first set when it is 0. */
 struct index_walk;
 struct index_walk *index_walk_open(struct store_index *x, uint64_t key);

@@ -39,7 +39,7 @@ land_index(struct store *s, const struct msg *m, int64_t due_s,
 		rc = index_add(s->x, &e, now_s);
 	}
 	if (rc == -1 && m->state != STORE_INCOMING)
-		s->check_again = true;
+		check_later(s);
 	return rc;
 }
 
@@ -87,6 +87,9 @@ failed(struct file_job *f)
 	struct store *s = f->s;
 	struct msg *m = f->m;
 
+	/* Its due time may have changed all the same. */
+	if (m->state == STORE_DEFERRED)
+		check_later(s);
 	if (f->commit) {
 		spool_new_remove(&s->sp, f->qid);
 		leave(f, f->error);

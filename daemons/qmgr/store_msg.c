@@ -96,7 +96,8 @@ msg_free(struct store *s, struct msg **mp)
 		return;
 	msg_hand(s, m, false);
 	msg_land(s, m);
-	index_settle(s->x, m->bucket);
+	if (s->x != NULL)
+		index_settle(s->x, m->bucket);
 	buf_clear(&m->events);
 	LIST_REMOVE(m, chain);
 	free(m);

@@ -114,6 +114,7 @@ struct store {
 	struct store_threads *t;
 	bool own_t;
 	bool recovered;
+	bool closing; /* what fails now is not tried again */
 	struct journal *j;
 	struct store_index *x;
 	struct qid_maker maker;
@@ -136,7 +137,8 @@ struct store {
 	/* checking the index, and syncing it */
 	struct spool_walk check;
 	bool checking;
-	bool check_again;
+	bool check_again;     /* from the beginning, */
+	int64_t check_after;  /* but not before */
 	int64_t check_from_s; /* files changed before need no look */
 	uint64_t check_count;
 	struct sync_job {
@@ -182,6 +184,7 @@ void land_move(struct store *s, struct msg *m);
 void land_pressed(struct store *s);
 
 /* store_check.c */
+void check_later(struct store *s);
 void check_begin(struct store *s, int64_t from_s);
 void check_step(struct store *s);
 void check_sync(struct store *s, int64_t now_ms);

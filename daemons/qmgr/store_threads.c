@@ -33,6 +33,8 @@ struct store_threads {
 	struct job_list finished;
 	pthread_t id[THREADS_MAX];
 	unsigned n;
+	unsigned running; /* threads that have begun their work */
+	pthread_cond_t begun;
 	unsigned pending; /* put and not yet dispatched */
 	bool inlined;
 	bool stop;
@@ -69,6 +71,8 @@ worker(void *arg)
 
 	free(st);
 	pthread_mutex_lock(&t->lock);
+	t->running++;
+	pthread_cond_signal(&t->begun);
 	for (;;) {
 		while (!t->stop && STAILQ_EMPTY(&lane->jobs))
 			pthread_cond_wait(&lane->wake, &t->lock);
@@ -103,6 +107,7 @@ make(void)
 		STAILQ_INIT(&t->lane[i].jobs);
 		pthread_cond_init(&t->lane[i].wake, NULL);
 	}
+	pthread_cond_init(&t->begun, NULL);
 	STAILQ_INIT(&t->finished);
 	return t;
 }
@@ -144,6 +149,11 @@ store_threads_start(unsigned files)
 	for (unsigned i = 0; rc == 0 && i < files && t->n < THREADS_MAX; i++)
 		rc = start(t, &t->lane[JOB_FILE]);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	/* A thread's first calls are libc's own, and none a sealed one may. */
+	pthread_mutex_lock(&t->lock);
+	while (t->running < t->n)
+		pthread_cond_wait(&t->begun, &t->lock);
+	pthread_mutex_unlock(&t->lock);
 	if (rc == -1)
 		store_threads_stop(&t);
 	return t;
@@ -182,6 +192,7 @@ store_threads_stop(struct store_threads **tp)
 		pthread_join(t->id[i], NULL);
 	for (int i = 0; i < JOB_QUEUES; i++)
 		pthread_cond_destroy(&t->lane[i].wake);
+	pthread_cond_destroy(&t->begun);
 	pthread_mutex_destroy(&t->lock);
 	fd_close(&t->rd);
 	fd_close(&t->wr);
