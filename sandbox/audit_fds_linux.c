@@ -76,7 +76,8 @@ check_descriptor(struct holding *h, int fd, const char *link)
 	buf_init(&text, 512);
 	known = descriptor_kind(copy, str_of(link), &kind, &text) == 0;
 	close(copy);
-	if (s != NULL)
+	/* An optional slot that is empty is a number like any other. */
+	if (s != NULL && (!s->optional || kind == s->kind))
 		check_slot(h, s, known, kind, buf_cstr(&text));
 	else if (known)
 		h->held[kind]++;

@@ -152,11 +152,11 @@ slots_fill(const struct cradle *c, const struct cradle_fd *fds, size_t n)
 		if (moved[i] == -1 || fds[i].slot < 0 || fds[i].slot >= SLOT_N)
 			return -1;
 	}
-	for (int slot = 0; slot <= 2; slot++) {
+	for (int slot = 0; slot <= SLOT_FILTER; slot++) {
 		if (dup2(null, slot) == -1)
 			return -1;
 	}
-	for (int fd = 3; fd < ABOVE_SLOTS; fd++)
+	for (int fd = SLOT_DIR; fd < ABOVE_SLOTS; fd++)
 		close(fd);
 	for (size_t i = 0; i < n; i++) {
 		if (dup2(moved[i], fds[i].slot) == -1)

@@ -228,11 +228,11 @@ slots_fill(const struct cradle *c, const struct cradle_fd *fds, size_t n)
 		if (moved[i] == -1)
 			return -1;
 	}
-	for (int slot = 0; slot <= 2; slot++) {
+	for (int slot = 0; slot <= SLOT_FILTER; slot++) {
 		if (dup2(null, slot) == -1)
 			return -1;
 	}
-	if (close_range(3, ABOVE_SLOTS - 1, 0) == -1)
+	if (close_range(SLOT_DIR, ABOVE_SLOTS - 1, 0) == -1)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (fds[i].slot < 0 || fds[i].slot >= SLOT_N) {

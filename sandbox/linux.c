@@ -332,6 +332,8 @@ build_filter(const struct policy *p, const struct sandbox_place *place,
 	    filter_load(insns, n) == -1)
 		rc = wall_fail(err, err_size, "seccomp", "loading the filter");
 	free(insns);
+	if (rc == 0)
+		sealed_libc_on();
 	return rc;
 }
 

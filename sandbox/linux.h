@@ -17,6 +17,9 @@
 /* A sentence "wall NAME: what: strerror(errno)" in err; always -1. */
 int wall_fail(char *err, size_t size, const char *wall, const char *what);
 
+/* From here on libc's detours are refused: see sealed_libc_linux.c. */
+void sealed_libc_on(void);
+
 /* Landlock: highest ABI of this kernel, 0 when there is none. */
 int landlock_abi(void);
 

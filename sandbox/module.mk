@@ -11,7 +11,7 @@ ifeq ($(SANDBOX_SYSTEM),Linux)
 SANDBOX_SRCS += attest_linux.c audit_fds_linux.c audit_linux.c bpf_eval.c \
 	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
 	linux.c names_linux.c plan.c points_linux.c probe_linux.c \
-	sealed_linux.c
+	sealed_libc_linux.c sealed_linux.c
 POLC_PARTS += filter_linux names_linux plan
 # Programs that compile filters or read capabilities need these; components
 # do not, and --as-needed keeps the libraries out of them.

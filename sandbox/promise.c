@@ -46,7 +46,12 @@ static const struct promise promises[] = {
 	"recvfd" },
 { "sendfd", "pass descriptors on over a channel",
 	"sendmsg a2 & ~MSG_DONTWAIT == MSG_NOSIGNAL\n"
-	"sendmmsg a3 & ~MSG_DONTWAIT == MSG_NOSIGNAL\n",
+	"sendmmsg a3 & ~MSG_DONTWAIT == MSG_NOSIGNAL\n"
+	/*
+	 * Who keeps what it passes makes a copy.  Numbers that mean something
+	 * are taken for good and cannot be had this way.
+	 */
+	"fcntl a1 == F_DUPFD_CLOEXEC\n",
 	"sendfd" },
 { "append", "add to the end of a file and nothing else",
 	"", "stdio" },

@@ -122,7 +122,8 @@ struct cradle_fd {
 
 /*
  * In the child, before execve(2): join the empty network namespace, put the
- * descriptors on their slots (0 to 2 become /dev/null unless given), close
+ * descriptors on their slots (0 to 5 become /dev/null unless given: a sealed
+ * process cannot close them, so nothing else may come to be there), close
  * every other, own session, default signals, umask 077, working directory /.
  * -1 with errno; the child must then _exit().
  */
@@ -148,12 +149,14 @@ int sandbox_limit(int fd, enum policy_kind kind, uint32_t rights);
 /*
  * For code that runs sealed.
  *
- * sealed_fstat() is fstat(2) without libc's detour over newfstatat, which
- * takes a path and is therefore refused.
- *
  * beneath_open() opens path beneath dir_fd: no "..", no absolute path, no
  * symbolic link that leads out.  openat(2) itself is refused.  On the BSDs it
  * is openat with O_RESOLVE_BENEATH, or with the path checked.
+ *
+ * fstat(), fstatat() and utimensat() may be used as they are: on Linux this
+ * library has its own, since libc's take paths where a sealed process may
+ * not.  sealed_fstat() is fstat().  Of libc's directory functions only
+ * getdents64(3) works (opendir and fdopendir call what is refused).
  */
 struct stat;
 int sealed_fstat(int fd, struct stat *st);

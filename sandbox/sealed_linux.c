@@ -31,7 +31,8 @@ int
 beneath_open(int dir_fd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
-		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOCTTY),
+		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC |
+		    ((flags & O_PATH) != 0 ? 0 : O_NOCTTY)),
 		.mode = (flags & O_CREAT) != 0 ? mode : 0,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};

@@ -80,12 +80,19 @@ struct job {
 static void
 run_sealed(const struct job *job, int channel)
 {
-	struct cradle_fd fds[] = { { SLOT_BROKER, channel },
-		{ SLOT_CONFIG, job->filter_fd },
-		{ SLOT_FILTER, job->filter_fd }, { SLOT_DIR, job->dir_fd },
-		{ SLOT_DIR2, job->dir_fd } };
-	size_t n = job->dir_fd == -1 ? 3 : 5;
+	struct cradle_fd fds[5] = { { SLOT_BROKER, channel },
+		{ SLOT_FILTER, job->filter_fd } };
 	char err[512] = "";
+	size_t n = 2;
+
+	for (size_t i = 0; i < job->policy->nslots; i++) {
+		const struct policy_slot *s = &job->policy->slots[i];
+
+		if (s->kind == KIND_MEMFD_READ) /* any sealed file will do */
+			fds[n++] = (struct cradle_fd){ s->fd, job->filter_fd };
+		else if (s->kind == KIND_DIR)
+			fds[n++] = (struct cradle_fd){ s->fd, job->dir_fd };
+	}
 
 	if (cradle_child(&cradle, job->policy, fds, n) == -1)
 		_exit(101);

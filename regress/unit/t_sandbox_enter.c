@@ -250,6 +250,8 @@ test_threads(void **state)
 static void
 use_directory(void)
 {
+	const struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = 1234567 } };
 	struct stat st;
 	int fd;
 
@@ -268,6 +270,17 @@ use_directory(void)
 	    (renameat(SLOT_DIR, "file", SLOT_DIR, "../file") != -1 ||
 		unlinkat(SLOT_DIR, "../file", 0) != -1))
 		_exit(15);
+	/* libc's names for it, by way of ours. */
+	if (fstat(fd, &st) == -1 || st.st_size != 1 ||
+	    fstatat(SLOT_DIR, "file", &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    st.st_size != 1 || !S_ISREG(st.st_mode))
+		_exit(17);
+	if (fstatat(SLOT_DIR, "../", &st, 0) != -1 || errno != EXDEV ||
+	    fstatat(SLOT_DIR, "none", &st, 0) != -1 || errno != ENOENT)
+		_exit(18);
+	if (utimensat(SLOT_DIR, "file", ts, 0) == -1 || fstat(fd, &st) == -1 ||
+	    st.st_mtim.tv_sec != 1234567 || futimens(fd, ts) == -1)
+		_exit(19);
 	if (mkdirat(SLOT_DIR, "d", 0700) == -1 ||
 	    renameat(SLOT_DIR, "file", SLOT_DIR, "d/file") == -1 ||
 	    linkat(SLOT_DIR, "d/file", SLOT_DIR, "f2", 0) == -1 ||
