@@ -247,6 +247,8 @@ test_threads(void **state)
 
 /* --- what sealed code may do with a directory ------------------------------ */
 
+static bool touches; /* the policy lets it set a file's times */
+
 static void
 use_directory(void)
 {
@@ -278,8 +280,9 @@ use_directory(void)
 	if (fstatat(SLOT_DIR, "../", &st, 0) != -1 || errno != EXDEV ||
 	    fstatat(SLOT_DIR, "none", &st, 0) != -1 || errno != ENOENT)
 		_exit(18);
-	if (utimensat(SLOT_DIR, "file", ts, 0) == -1 || fstat(fd, &st) == -1 ||
-	    st.st_mtim.tv_sec != 1234567 || futimens(fd, ts) == -1)
+	if (touches &&
+	    (utimensat(SLOT_DIR, "file", ts, 0) == -1 || fstat(fd, &st) == -1 ||
+		st.st_mtim.tv_sec != 1234567 || futimens(fd, ts) == -1))
 		_exit(19);
 	if (mkdirat(SLOT_DIR, "d", 0700) == -1 ||
 	    renameat(SLOT_DIR, "file", SLOT_DIR, "d/file") == -1 ||
@@ -304,6 +307,7 @@ test_directory(void **state)
 		struct job job = job_for(names[i]);
 
 		job.sealed = use_directory;
+		touches = strcmp(names[i], "qmgr") == 0;
 		pid = start(&job, &channel, said, sizeof(said));
 		status = finish(pid, channel);
 		if (status != 0)
