@@ -153,7 +153,7 @@ sub pids { return ($_[0]{pid}, descendants($_[0]{pid})); }
 sub stop
 {
 	my ($self) = @_;
-	my @all = $self->pids;
+	my @all = grep { defined } map { identity($_) } $self->pids;
 
 	kill 'TERM', $self->{pid};
 	wait_until(sub { waitpid $self->{pid}, POSIX::WNOHANG();

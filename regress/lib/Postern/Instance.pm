@@ -253,7 +253,7 @@ sub reload
 sub stop
 {
 	my ($self) = @_;
-	my @before = $self->pids;
+	my @before = grep { defined } map { identity($_) } $self->pids;
 	my ($status, $out, $err) = $self->mailctl('stop');
 	my @left = grep { pid_alive($_) } @before;
 

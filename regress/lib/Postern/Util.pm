@@ -27,7 +27,7 @@ use Time::HiRes qw(sleep time);
 our @EXPORT_OK = qw(top build_dir temp_dir run spawn guard_pid guard_tree
     forget wait_until free_port free_address slurp spew lines_of descendants
     pid_alive kill_and_wait which need_root need_program skip_unless
-    have_ipv6 new_token pids_with_token in_child);
+    have_ipv6 new_token pids_with_token in_child identity);
 our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
 my $owner = $$;         # only the test itself clears up, not its children
@@ -86,7 +86,10 @@ sub guardian_run
 		    $kind eq 'tree' ? \%tree : \%token;
 		$add eq '+' ? ($set->{$what} = 1) : delete $set->{$what};
 	}
-	kill_and_wait([keys %pid, map { ($_, descendants($_)) } keys %tree]);
+	# Numbers come round: what has ended in the meantime may be somebody
+	# else by now.
+	my @tree = grep { pid_alive($_) } keys %tree;
+	kill_and_wait([keys %pid, map { ($_, descendants($_)) } @tree]);
 	kill_and_wait([pids_with_token($_)]) for keys %token;
 	for my $dir (keys %dir) {
 		remove_tree($dir, { safe => 0, error => \my $ignored });
@@ -103,17 +106,17 @@ sub guard
 }
 
 # guard_pid(PID): kill it at the end.  guard_tree(PID): and its descendants.
-sub guard_pid { guard('pid', $_[0]); }
-sub guard_tree { guard('tree', $_[0]); }
+sub guard_pid { guard('pid', identity($_[0]) // return); }
+sub guard_tree { guard('tree', identity($_[0]) // return); }
 
 # forget(PID or folder): it has gone, or somebody else looks after it.
 sub forget
 {
 	my ($what) = @_;
 
-	for my $kind (qw(pid tree dir token)) {
-		next unless delete $guarded{"$kind $what"};
-		print $guard_pipe "-$kind $what\n";
+	for my $key (grep { /^\w+ \Q$what\E(?:@|$)/ } keys %guarded) {
+		delete $guarded{$key};
+		print $guard_pipe "-$key\n";
 	}
 }
 
@@ -137,20 +140,35 @@ END {
 
 # --- processes --------------------------------------------------------------
 
-sub pid_alive
+# A process id with the time it started, which together are never used twice.
+# Wherever a process id is taken, this is taken too.
+sub identity
 {
 	my ($pid) = @_;
 
+	return $pid if $pid =~ /@/;
 	my $stat = slurp("/proc/$pid/stat", 1);
+	return -d '/proc/self' ? undef : "$pid\@" unless defined $stat;
+	$stat =~ s/^\d+ \(.*\) //s;
+	return "$pid\@" . (split ' ', $stat)[19];
+}
+
+sub pid_alive
+{
+	my ($pid, $start) = split /@/, $_[0];
+	my $stat = slurp("/proc/$pid/stat", 1);
+
 	return kill(0, $pid) || $!{EPERM} ? 1 : 0 unless -d '/proc/self';
 	return 0 unless defined $stat && length $stat;
-	return $stat =~ /\) [ZX] / ? 0 : 1;
+	return 0 if $stat =~ /\) [ZX] /;
+	return 1 unless defined $start && length $start;
+	return identity($pid) eq join("@", $pid, $start) ? 1 : 0;
 }
 
 # Every process that descends from PID, from /proc.
 sub descendants
 {
-	my ($root) = @_;
+	my ($root) = split /@/, $_[0];
 	my %children;
 
 	for my $dir (glob '/proc/[0-9]*') {
@@ -197,13 +215,15 @@ sub pids_with_token
 sub kill_and_wait
 {
 	my ($pids, $seconds) = @_;
+	my @who = grep { defined } map { identity($_) } @$pids;
 
-	kill 'KILL', @$pids if @$pids;
+	for my $who (@who) {
+		kill 'KILL', (split /@/, $who)[0] if pid_alive($who);
+	}
 	return wait_until(sub {
-		1 while waitpid(-1, WNOHANG) > 0 && $$ != $owner;
-		for my $p (@$pids) {
-			waitpid $p, WNOHANG;
-			return 0 if pid_alive($p);
+		for my $who (@who) {
+			waitpid +(split /@/, $who)[0], WNOHANG;
+			return 0 if pid_alive($who);
 		}
 		return 1;
 	}, $seconds // 10);
