@@ -47,6 +47,29 @@ qmgr_touch(struct qmgr *q)
 }
 
 /*
+ * Told to end: nothing more is taken, and what agents have may come to its
+ * end as long as the broker waits; what does not is delivered again.
+ */
+static bool
+may_end(struct qmgr *q)
+{
+	struct sched_stats st;
+
+	sched_stats(q->sched, &st);
+	return st.running == 0 && q->deferring == 0;
+}
+
+static void
+end(void *arg)
+{
+	struct qmgr *q = arg;
+
+	store_flush(q->store);
+	store_close(&q->store);
+	boot_exit(0);
+}
+
+/*
  * The end of a turn in which something happened: the scheduler does what
  * follows from it, and everything that is to be durable goes to the disk in
  * one barrier.
@@ -57,6 +80,8 @@ on_turn(void *arg)
 	struct qmgr *q = arg;
 	int64_t now = loop_now(q->loop), next, tick;
 
+	if (q->store == NULL)
+		return;
 	q->due_again = false;
 	sched_tick(q->sched, now, qmgr_wall_us());
 	agents_resume(q);
@@ -71,6 +96,8 @@ on_turn(void *arg)
 		tick = 0;
 	}
 	timer_set(&q->wake, tick < 0 ? 0 : tick);
+	if (q->stopping && may_end(q))
+		end(q);
 }
 
 static void
@@ -175,20 +202,16 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	fd_close(&fd); /* a line of master.cf has nothing to say to us */
 }
 
-/*
- * Told to end: take nothing more; what agents have is allowed to come to its
- * end as long as the broker waits, the rest is in the journal.
- */
 static void
 on_stop(int64_t grace_ms, void *arg)
 {
 	struct qmgr *q = arg;
 
-	(void)grace_ms;
 	q->stopping = true;
-	store_flush(q->store);
-	store_close(&q->store);
-	boot_exit(0);
+	timer_init(&q->patience, q->loop, end, q);
+	if (grace_ms > 500)
+		timer_set(&q->patience, grace_ms - 500);
+	qmgr_touch(q);
 }
 
 static void

@@ -215,6 +215,7 @@ struct qmgr {
 	struct turn turn;
 	struct timer wake; /* of scheduler and store */
 	struct timer drop_scan;
+	struct timer patience; /* how long we wait for agents at the end */
 	int spool_fd;
 	uint8_t secret[SIPHASH_KEY];
 	uint64_t slot_count;
