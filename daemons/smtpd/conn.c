@@ -16,6 +16,10 @@
 
 /* Bytes read at a time; shared, for a session takes all of it at once. */
 #define READ_MAX (64 << 10)
+static char data[READ_MAX];
+
+/* Reads at the end of a connection that we close. */
+#define DRAIN_MAX 4
 
 static void on_tick(void *arg);
 
@@ -37,6 +41,19 @@ on_tick(void *arg)
 		timer_set(&cs->tick, worker_tick_ms(cs->w));
 }
 
+/*
+ * Bytes that nobody read would make the kernel reset the connection, and the
+ * client would never see why it was disconnected.
+ */
+static void
+drain(struct conn *c)
+{
+	while (c->s->state == ST_CLOSING && c->s->verb != VERB_QUIT &&
+	    read(c->fd, data, sizeof(data)) == sizeof(data))
+		if (++c->drained == DRAIN_MAX)
+			break;
+}
+
 static void
 conn_end(struct conn *c)
 {
@@ -44,6 +61,7 @@ conn_end(struct conn *c)
 	struct gate_ended rec = { .messages = c->s->messages,
 		.errors = c->s->errors };
 
+	drain(c);
 	session_free(&c->s);
 	watch_clear(&c->watch);
 	turn_cancel(&c->turn);
@@ -131,7 +149,6 @@ kick(void *arg)
 static void
 on_ready(int what, void *arg)
 {
-	static char data[READ_MAX];
 	struct conn *c = arg;
 	struct session *s = c->s;
 	ssize_t n;

@@ -20,6 +20,7 @@ struct conn {
 	struct turn turn;
 	struct chan *gate; /* who gave it to us; NULL when that is gone */
 	uint64_t id;	   /* gate's number */
+	unsigned drained;
 	int fd;
 };
 
