@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An instance of the mail system: wholly described by the directory that its
+ * configuration is in.
+ */
+#include "mailctl.h"
+
+#include <sys/file.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "conf/eval.h"
+
+/*
+ * queue_directory alone, when something else in the configuration is no good.
+ */
+static char *
+queue_directory(struct instance *in)
+{
+	struct report rep;
+	struct eval e = { .main = &in->build.main,
+		.host = &in->build.host,
+		.dir = in->build.dir,
+		.rep = &rep };
+	struct buf b;
+
+	buf_init(&b, PATH_MAX);
+	report_init(&rep);
+	if (eval_param(&e, P_QUEUE_DIRECTORY, &b) == -1)
+		buf_reset(&b);
+	eval_clear(&e);
+	report_clear(&rep);
+	return buf_take(&b);
+}
+
+void
+instance_open(struct instance *in)
+{
+	char path[PATH_MAX];
+	const char *dir = opt.dir;
+	int fd;
+
+	*in = (struct instance){ 0 };
+	if (dir == NULL)
+		dir = getenv("MAIL_CONFIG");
+	if (dir == NULL || *dir == '\0')
+		dir = SYSCONFDIR;
+	if (realpath(dir, path) == NULL)
+		die("%s: %s (name the configuration directory with -c or "
+		    "MAIL_CONFIG)",
+		    dir, strerror(errno));
+	in->dir = xstrdup(path);
+	build_load(&in->build, in->dir);
+	if (build_check(&in->build) == 0) {
+		fd = build_memfd(&in->build, NULL, 1);
+		if (fd != -1)
+			in->conf = conf_open(fd);
+		fd_close(&fd);
+	}
+	in->queue_dir = in->conf != NULL ?
+	    xstrdup(conf_cstr(in->conf, P_QUEUE_DIRECTORY)) :
+	    queue_directory(in);
+}
+
+void
+instance_clear(struct instance *in)
+{
+	conf_free(&in->conf);
+	build_clear(&in->build);
+	free(in->dir);
+	free(in->queue_dir);
+	*in = (struct instance){ 0 };
+}
+
+size_t
+instance_report(const struct instance *in, bool warnings)
+{
+	const struct report *rep = &in->build.rep;
+
+	for (size_t i = 0; i < rep->n; i++) {
+		bool error = rep->v[i].level == REPORT_ERROR;
+		char *line;
+
+		if (!error && !warnings)
+			continue;
+		line = report_line(&rep->v[i]);
+		if (error)
+			say("error: %s", line);
+		else
+			warn_of("%s", line);
+		free(line);
+	}
+	if (rep->errors == 0 && in->conf == NULL)
+		say("error: %s: the configuration cannot be used", in->dir);
+	return rep->errors;
+}
+
+pid_t
+instance_pid(const struct instance *in)
+{
+	char *path = xasprintf("%s/pid/master.pid", in->queue_dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char text[32] = "";
+	uint64_t pid;
+	pid_t r = 0;
+
+	free(path);
+	if (fd == -1)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	if (flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK) {
+		r = -1;
+		errno = EBADMSG;
+		if (fd_pread_all(fd, text, sizeof(text) - 1, 0) > 0 &&
+		    str_u64(str_trim(str_of(text)), INT_MAX, &pid) == 0 &&
+		    pid > 1)
+			r = (pid_t)pid;
+	}
+	fd_close(&fd);
+	return r;
+}
+
+/* The directory this very program is in. */
+static void
+own_directory(char path[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+	if (n <= 0) {
+		path[0] = '\0';
+		return;
+	}
+	path[n] = '\0';
+	*strrchr(path, '/') = '\0';
+}
+
+char *
+program_path(const char *name)
+{
+	char own[PATH_MAX], *path;
+
+	own_directory(own);
+	path = xasprintf("%s/../libexec/postern/%s", own, name);
+	if (own[0] == '\0' || access(path, X_OK) == -1) {
+		free(path);
+		path = xasprintf("%s/%s", LIBEXECDIR, name);
+	}
+	return path;
+}
+
+/*
+ * The policy as text, to be compared with what is compiled in: in the data
+ * directory of an installation, or at the top of the sources.
+ */
+char *
+policy_path(const char *name)
+{
+	static const char *const where[] = { "../share/postern/policy",
+		"../../policy" };
+	char own[PATH_MAX], *path;
+
+	own_directory(own);
+	for (size_t i = 0; i < NELEM(where); i++) {
+		path = xasprintf("%s/%s/%s.policy", own, where[i], name);
+		if (own[0] != '\0' && access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return xasprintf("%s/policy/%s.policy", DATADIR, name);
+}

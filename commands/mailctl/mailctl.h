@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MAILCTL_MAILCTL_H
+#define MAILCTL_MAILCTL_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "conf/build.h"
+#include "conf/conf.h"
+
+/*
+ * mailctl and its other names: what an administrator says to an instance.
+ *
+ *	main.c		names and subcommands
+ *	say.c		words to people
+ *	instance.c	an instance, described by its configuration directory
+ *	start.c stop.c	its life
+ */
+
+/* Exit statuses, besides 0. */
+enum {
+	EXIT_BAD = 1,	 /* it did not work, or is not so */
+	EXIT_UNSURE = 2, /* it cannot be known */
+	EXIT_USAGE = 64,
+};
+
+/* What was said on the command line for all subcommands. */
+struct options {
+	const char *name; /* we were called by */
+	const char *dir;  /* -c, or NULL */
+	bool json;
+	bool verbose;
+	bool postfix; /* words and statuses are Postfix's */
+};
+
+extern struct options opt;
+
+/* A name or a subcommand: argv[0] is it. */
+typedef int command_fn(int argc, char *argv[]);
+
+/* --- say.c ---------------------------------------------------------------- */
+
+/* `NAME: fatal: ...` on standard error, and the end. */
+void die(const char *fmt, ...) PRINTFLIKE(1, 2) NORETURN;
+void die_usage(const char *fmt, ...) PRINTFLIKE(1, 2) NORETURN;
+void warn_of(const char *fmt, ...) PRINTFLIKE(1, 2);
+void say(const char *fmt, ...) PRINTFLIKE(1, 2);
+
+/* --- instance.c ----------------------------------------------------------- */
+
+struct instance {
+	struct build build;
+	char *dir; /* configuration, absolute */
+	char *queue_dir;
+	struct conf *conf; /* NULL: the configuration is no good */
+};
+
+/*
+ * Read the configuration of the instance we were told of.  One that is no
+ * good still has a queue directory, so that what runs can be stopped; the
+ * findings are in in->build.rep.  Ends the process only when there is no such
+ * directory.
+ */
+void instance_open(struct instance *in);
+void instance_clear(struct instance *in);
+
+/* Print every error (and warning); how many errors? */
+size_t instance_report(const struct instance *in, bool warnings);
+
+/*
+ * Is it running?  The pid of its launcher, 0 when not, -1 with errno when
+ * that cannot be found out.  Holding a lock is what counts, not a number in a
+ * file.
+ */
+pid_t instance_pid(const struct instance *in);
+
+/* Where our programs and policies are; the caller frees. */
+char *program_path(const char *name);
+char *policy_path(const char *name);
+
+/* --- start.c, stop.c ------------------------------------------------------ */
+command_fn cmd_start, cmd_stop;
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mailctl - control a mail system.  It has other names: each is a table's
+ * line here, and a file of its own.
+ */
+#include "mailctl.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct options opt = { .name = "mailctl" };
+
+struct command {
+	const char *name;
+	command_fn *fn;
+	const char *args;
+	const char *does;
+};
+
+static const struct command commands[] = {
+	{ "start", cmd_start, "[--foreground]", "start the mail system" },
+	{ "stop", cmd_stop, "[--now | --timeout SECONDS]", "stop it" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static void
+usage(FILE *f)
+{
+	fprintf(f, "usage: mailctl [-c DIRECTORY] [--json] COMMAND\n\n");
+	for (const struct command *c = commands; c->name != NULL; c++)
+		fprintf(f, "    %s%s%s\n        %s\n", c->name,
+		    c->args[0] == '\0' ? "" : " ", c->args, c->does);
+}
+
+/*
+ * -c and --json may stand before or behind the subcommand; they are taken out
+ * of the argument vector here.
+ */
+static int
+take_common(int argc, char *argv[])
+{
+	int n = 1;
+	bool words = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (words) {
+			argv[n++] = argv[i];
+		} else if (strcmp(argv[i], "--") == 0) {
+			words = true;
+			argv[n++] = argv[i];
+		} else if (strcmp(argv[i], "--json") == 0) {
+			opt.json = true;
+		} else if (strcmp(argv[i], "-v") == 0 && n == 1) {
+			opt.verbose = true;
+		} else if (strcmp(argv[i], "-c") == 0) {
+			if (++i == argc)
+				die_usage("-c wants a directory");
+			opt.dir = argv[i];
+		} else {
+			argv[n++] = argv[i];
+		}
+	}
+	argv[n] = NULL;
+	return n;
+}
+
+static int
+run_mailctl(int argc, char *argv[])
+{
+	argc = take_common(argc, argv);
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+		usage(stdout);
+		return 0;
+	}
+	for (const struct command *c = commands; c->name != NULL; c++)
+		if (strcmp(argv[1], c->name) == 0)
+			return c->fn(argc - 1, argv + 1);
+	die_usage("there is no command \"%s\"; mailctl help lists them",
+	    argv[1]);
+}
+
+int
+main(int argc, char *argv[])
+{
+	int r;
+
+	signal(SIGPIPE, SIG_DFL);
+	r = run_mailctl(argc, argv);
+	if (fflush(stdout) == EOF)
+		die("cannot write");
+	return r;
+}
