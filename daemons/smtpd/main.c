@@ -106,9 +106,7 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	if (conf == NULL)
 		log_fatal("configuration of service " STR_FMT " cannot be read",
 		    STR_ARG(g->name));
-	worker_service(&p->w,
-	    service_new(conf, g->instance,
-		conf_str(boot_conf(), P_SYSLOG_NAME)));
+	worker_service(&p->w, service_new(conf, g->instance, boot_conf()));
 }
 
 static void

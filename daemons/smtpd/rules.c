@@ -23,9 +23,11 @@ static const struct rule_def rule_table = { "table", on_bare_table, SHAPE_TABLE,
 	0, 0 };
 
 void
-rule_book_init(struct rule_book *b, const struct conf *conf)
+rule_book_init(struct rule_book *b, const struct conf *conf,
+    const struct conf *main)
 {
 	b->conf = conf;
+	b->main = main;
 	STAILQ_INIT(&b->classes);
 }
 
@@ -107,21 +109,58 @@ bind_rule(struct rules *list, struct rule_book *b, struct rule *r,
 		list->refuses = true;
 }
 
+/*
+ * lookup answers for the tables that a parameter names in main.cf.  One that
+ * only a service's own options or a restriction class name it does not know,
+ * and "not found" would be the wrong answer: such a rule must not pass for a
+ * check.
+ */
+static bool
+is_served(const struct rule_book *b, struct str param, struct str full)
+{
+	int id = param_find(param);
+	struct conf_list l;
+
+	if (b->main == NULL)
+		return !b->closed;
+	if (id == -1)
+		return false;
+	l = conf_list(b->main, (enum param_id)id);
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].kind == CONF_TABLE && str_eq(l.v[i].full, full))
+			return true;
+	return false;
+}
+
+static void
+unserved(const struct rules *list, struct rule *r)
+{
+	log_warn(
+	    "table " STR_FMT " in " STR_FMT " is not among those of that "
+	    "parameter in main.cf, and cannot be asked: mail that gets to it "
+	    "is deferred",
+	    STR_ARG(r->table), STR_ARG(list->param));
+	r->def = &rule_unknown;
+}
+
 /* A table stands behind its rule, or by itself. */
 static void
-add_table(struct rules *list, struct str full)
+add_table(struct rules *list, struct rule_book *b, struct str full)
 {
 	struct rule *last = list->n == 0 ? NULL : &list->v[list->n - 1];
 
 	if (last != NULL && last->def->shape == SHAPE_TABLE &&
 	    last->table.n == 0) {
 		last->table = full;
-		return;
+	} else {
+		last = &list->v[list->n++];
+		*last = (struct rule){ .def = &rule_table,
+			.name = full,
+			.table = full,
+			.list = list };
 	}
-	list->v[list->n++] = (struct rule){ .def = &rule_table,
-		.name = full,
-		.table = full,
-		.list = list };
+	if (!is_served(b, list->param, full))
+		unserved(list, last);
 }
 
 /* A rule that wants a table and has none must not pass for a check. */
@@ -153,7 +192,7 @@ rules_compile(struct rules *r, struct rule_book *b, struct str param,
 		const struct conf_item *it = &list.v[i];
 
 		if (it->kind == CONF_TABLE)
-			add_table(r, it->full);
+			add_table(r, b, it->full);
 		else
 			bind_rule(r, b, &r->v[r->n++], it->full);
 	}

@@ -76,10 +76,13 @@ enum access {
 /* The restriction classes of a configuration. */
 struct rule_book {
 	const struct conf *conf;
+	const struct conf *main; /* what lookup goes by, while compiling */
+	bool closed; /* no table that was not seen then can be asked */
 	STAILQ_HEAD(, rules) classes;
 };
 
-void rule_book_init(struct rule_book *b, const struct conf *conf);
+void rule_book_init(struct rule_book *b, const struct conf *conf,
+    const struct conf *main);
 void rule_book_clear(struct rule_book *b);
 
 /*

@@ -89,7 +89,7 @@ service_plain(void)
 	sv->multi_bounce = sv->unk_local = sv->unk_relay = 550;
 	sv->unk_alias = sv->unk_mailbox = 550;
 	sv->null_key = STR("<>");
-	rule_book_init(&sv->book, NULL);
+	rule_book_init(&sv->book, NULL, NULL);
 	return sv;
 }
 
@@ -239,7 +239,7 @@ read_nets(struct netlist *l, const struct conf *c, enum param_id id)
 }
 
 static void
-read_rules(struct service *sv)
+read_rules(struct service *sv, const struct conf *main)
 {
 	/* clang-format off */
 	const struct {
@@ -255,29 +255,31 @@ read_rules(struct service *sv)
 	};
 	/* clang-format on */
 
-	rule_book_init(&sv->book, sv->conf);
+	rule_book_init(&sv->book, sv->conf, main);
 	for (size_t i = 0; i < NELEM(lists); i++)
 		rules_compile(lists[i].r, &sv->book,
 		    str_of(params[lists[i].id].name),
 		    conf_list(sv->conf, lists[i].id), (int)lists[i].access);
+	sv->book.main = NULL; /* it may end before us */
+	sv->book.closed = true;
 }
 
 struct service *
-service_new(struct conf *conf, unsigned instance, struct str default_syslog)
+service_new(struct conf *conf, unsigned instance, const struct conf *main)
 {
 	struct service *sv = xcalloc(1, sizeof(*sv));
 
 	sv->refs = 1;
 	sv->conf = conf;
 	sv->instance = instance;
-	read_names(sv, default_syslog);
+	read_names(sv, conf_str(main, P_SYSLOG_NAME));
 	read_switches(sv);
 	read_numbers(sv);
 	read_codes(sv);
 	read_ehlo(sv);
 	read_nets(&sv->mynetworks, conf, P_MYNETWORKS);
 	read_nets(&sv->bare_ok, conf, P_SMTPD_FORBID_BARE_NEWLINE_EXCLUSIONS);
-	read_rules(sv);
+	read_rules(sv, main);
 	service_check(sv);
 	return sv;
 }

@@ -79,11 +79,12 @@ struct service {
 struct service *service_plain(void);
 
 /*
- * From a snapshot, taken over.  Never NULL: what is wrong with its
- * restrictions is logged, and makes it refuse mail.
+ * From a snapshot, taken over; main is that of no service in particular, and
+ * only looked at.  Never NULL: what is wrong with its restrictions is logged,
+ * and makes it refuse mail.
  */
 struct service *
-service_new(struct conf *conf, unsigned instance, struct str default_syslog);
+service_new(struct conf *conf, unsigned instance, const struct conf *main);
 
 /* After the restrictions were set: is a refusal among those that count? */
 void service_check(struct service *sv);
