@@ -11,7 +11,7 @@ ifeq ($(SANDBOX_SYSTEM),Linux)
 SANDBOX_SRCS += attest_linux.c audit_fds_linux.c audit_linux.c bpf_eval.c \
 	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
 	linux.c names_linux.c plan.c points_linux.c probe_linux.c \
-	sealed_libc_linux.c sealed_linux.c
+	sealed_libc_linux.c sealed_linux.c violation_linux.c
 POLC_PARTS += filter_linux names_linux plan
 # Programs that compile filters or read capabilities need these; components
 # do not, and --as-needed keeps the libraries out of them.
@@ -44,6 +44,7 @@ t_policy_reach_USES := libsandbox
 t_sandbox_audit_USES := libsandbox
 t_sandbox_enter_USES := libsandbox
 t_sandbox_filter_USES := libsandbox
+t_sandbox_violation_USES := libsandbox
 fuzz_policy_USES := libsandbox
 
 # What a captured component would try; run by regress/hostile/hostile.t.
