@@ -91,12 +91,15 @@ enum grant_kind {
  * local, virtual: a mailbox process for a user.  For local the name is a login
  * name and the launcher asks the system's databases; for virtual uid and gid
  * come from the configured maps and the base directory from configuration.
- * The answer is a channel of edge `mailbox`.
+ * With dir (local only, without a name) it is the process that writes files
+ * of that directory, for aliases, as default_privs.  The answer is a channel
+ * of edge `mailbox`.
  */
 #define broker_mailbox_FIELDS(F) \
 	F(STR, user, 64) \
 	F(U32, uid) \
-	F(U32, gid)
+	F(U32, gid) \
+	F(STR, dir, 512)
 #define broker_mailbox_open_FIELDS(F) \
 	F(U32, uid) \
 	F(STR, home, 1024)

@@ -1,0 +1,2 @@
+COMMON_SRCS += agent/boxes.c agent/job.c agent/report.c
+t_agent_USES := libcommon

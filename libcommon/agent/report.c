@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The fates of recipients: to the log, to the queue manager.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/job.h"
+#include "base/clock.h"
+#include "log/log.h"
+
+/*
+ * Seconds with two digits that mean something and at most two behind the
+ * point, as logs of Postfix have them: 0.05, 1.2, 12, 0.
+ */
+static const char *
+seconds(int64_t us, char dst[24])
+{
+	int64_t cs;
+
+	if (us < 0)
+		us = 0;
+	if (us >= 9950000) {
+		snprintf(dst, 24, "%lld", (long long)((us + 500000) / 1000000));
+		return dst;
+	}
+	cs = us >= 995000 ? (us + 50000) / 100000 * 10 : (us + 5000) / 10000;
+	if (cs % 100 == 0)
+		snprintf(dst, 24, "%d", (int)(cs / 100));
+	else if (cs % 10 == 0)
+		snprintf(dst, 24, "%d.%d", (int)(cs / 100),
+		    (int)(cs / 10 % 10));
+	else
+		snprintf(dst, 24, "%d.%02d", (int)(cs / 100), (int)(cs % 100));
+	return dst;
+}
+
+static const char *
+status_word(enum fate f)
+{
+	switch (f) {
+	case FATE_SENT:
+		return "sent";
+	case FATE_BOUNCED:
+		return "bounced";
+	case FATE_DEFERRED:
+		break;
+	}
+	return "deferred";
+}
+
+void
+agent_log(const struct agent_job *j, struct str to, struct str orig,
+    const struct agent_fate *f)
+{
+	int64_t now = clock_wall_us();
+	bool other = orig.n > 0 && !str_caseeq(orig, to);
+	char all[24], a[24], b[24], d[24];
+
+	log_info(STR_FMT ": to=<" STR_FMT ">, %s" STR_FMT "%srelay=%s, "
+			 "delay=%s, delays=%s/%s/0/%s, dsn=" STR_FMT
+			 ", status=%s (" STR_FMT ")",
+	    STR_ARG(j->qid), STR_ARG(to), other ? "orig_to=<" : "",
+	    STR_ARG(other ? orig : STR_NONE), other ? ">, " : "", j->relay,
+	    seconds(now - j->arrived_us, all),
+	    seconds(j->active_us - j->arrived_us, a),
+	    seconds(j->began_us - j->active_us, b),
+	    seconds(now - j->began_us, d), STR_ARG(f->dsn),
+	    status_word(f->fate), STR_ARG(f->text));
+}
+
+bool
+agent_report(struct agent_job *j, uint16_t n, const struct agent_fate *f)
+{
+	struct agent_rcpt *r = &j->rcpts[n];
+	struct deliver_done done;
+	struct deliver_fate rec = { .rcpt = n,
+		.fate = (uint8_t)f->fate,
+		.dsn = str_sub(f->dsn, 0, 16),
+		.text = str_sub(f->text, 0, 1024),
+		.relay = str_of(j->relay),
+		.transfer_ms =
+		    (uint32_t)((clock_wall_us() - j->began_us) / 1000) };
+
+	if (r->told)
+		log_fatal("fate of a recipient reported twice");
+	memset(&done, 0, sizeof(done));
+	r->told = true;
+	j->left--;
+	agent_log(j, r->addr, r->orig, f);
+	if (j->ch != NULL) {
+		chan_tell(j->ch, DELIVER_FATE, j->id, &rec, NULL);
+		if (j->left == 0)
+			chan_answer(j->ch, DELIVER_DONE, j->id, &done, NULL);
+	}
+	return j->left == 0;
+}
