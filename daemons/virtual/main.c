@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * virtual - delivery to mailboxes that belong to no system user.
+ *
+ * Holds:  SLOT_BROKER   grants; mailbox processes for user ids (peer: broker)
+ *         qmgr          jobs: a message that can be read, and recipients
+ *         lookup        addresses out, paths and user ids in
+ *         mailboxes     messages out, one process for each user id
+ * Never:  opens a path, writes a mailbox, parses more of a message than its
+ *         Delivered-To: headers.
+ * If lookup goes, recipients wait; if a mailbox process goes, another is asked
+ * for, and then recipients wait; if qmgr lies or goes, its jobs end with it.
+ */
+#include <stdlib.h>
+
+#include "boot/boot.h"
+#include "edge/edges.h"
+
+#include "virtual.h"
+
+static struct virtual virtual;
+
+static void
+qmgr_down(struct chan *ch, unsigned instance, void *arg)
+{
+	(void)instance;
+	deliver_forget(arg, ch);
+}
+
+static const struct chan_on no_records[] = { { 0, NULL } };
+
+static const struct boot_peer peers[] = {
+	{ "lookup", &edge_lookup, SIDE_A, no_records, &virtual.lookup, NULL,
+	    NULL, false },
+	{ "qmgr", &edge_deliver, SIDE_B, virtual_on, &virtual.qmgr, NULL,
+	    qmgr_down, true },
+};
+
+static void
+read_config(void *arg)
+{
+	struct virtual *v = arg;
+
+	virtual_config(v, boot_conf());
+	if (v->boxes != NULL)
+		boxes_idle(v->boxes, conf_ms(v->conf, P_MAX_IDLE));
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct boot_hooks hooks = { .config = read_config };
+
+	boot_start("virtual", argc, argv);
+	TAILQ_INIT(&virtual.jobs);
+	virtual.loop = boot_loop();
+	arc4random_buf(&virtual.memo_key, sizeof(virtual.memo_key));
+	read_config(&virtual);
+	virtual.boxes = boxes_new(virtual.loop, &virtual.broker,
+	    conf_ms(virtual.conf, P_MAX_IDLE));
+
+	boot_seal(peers, NELEM(peers), &hooks, &virtual);
+	virtual.broker = boot_broker();
+	return boot_run();
+}

@@ -1,0 +1,4 @@
+DAEMONS += virtual
+virtual_SRCS := main.c deliver.c maps.c
+
+t_virtual_deliver_USES := virtual libcommon
