@@ -125,8 +125,12 @@ descriptor_kind(int fd, struct str link, enum policy_kind *out,
 	case S_IFSOCK:
 		return socket_kind(fd, out, text);
 	case S_IFREG:
-		if (str_starts(link, STR("net:[")) ||
-		    str_starts(link, STR("pidfd:")) ||
+		if (str_starts(link, STR("net:["))) {
+			buf_str(text, link);
+			*out = KIND_NAMESPACE;
+			return 0;
+		}
+		if (str_starts(link, STR("pidfd:")) ||
 		    str_starts(link, STR("anon_inode:")))
 			return other_kind(link, out, text);
 		return file_kind(fd, link, out, text);

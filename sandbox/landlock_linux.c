@@ -3,6 +3,7 @@
  * Landlock, with our own definitions: Debian 12's headers stop at ABI 2.
  */
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <fcntl.h>
@@ -96,10 +97,13 @@ landlock_dirs(int rs_fd, const struct policy *policy, uint64_t handled)
 	for (size_t i = 0; i < policy->nslots; i++) {
 		const struct policy_slot *s = &policy->slots[i];
 		struct path_beneath pb = { .parent_fd = s->fd };
+		struct stat st;
 
 		if (s->kind != KIND_DIR)
 			continue;
-		if (s->optional && fcntl(s->fd, F_GETFD) == -1)
+		/* An optional slot that is empty may have another tenant. */
+		if (s->optional &&
+		    (fstat(s->fd, &st) == -1 || !S_ISDIR(st.st_mode)))
 			continue;
 		pb.allowed = beneath_rights(s->rights) & handled;
 		if (syscall(SYS_landlock_add_rule, rs_fd, RULE_PATH_BENEATH,

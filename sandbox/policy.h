@@ -32,6 +32,7 @@ enum policy_kind {
 	KIND_PIPE,
 	KIND_EVENT, /* epoll, eventfd, timerfd, signalfd */
 	KIND_DIR,
+	KIND_NAMESPACE, /* the launcher's empty network */
 	KIND_N
 };
 

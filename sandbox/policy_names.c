@@ -22,6 +22,7 @@ const struct named kind_table[] = {
 	{ "pipe", KIND_PIPE },
 	{ "event", KIND_EVENT },
 	{ "dir", KIND_DIR },
+	{ "namespace", KIND_NAMESPACE },
 	{ NULL, 0 }
 };
 
