@@ -43,6 +43,18 @@ sub machine
 
 sub key { return join ' ', map { $_[0]{$_} // '' } qw(road connect sessions); }
 
+# The columns: what it is called, in the results, in a table.  Flushes only
+# where the disk has a cache to flush.
+sub columns
+{
+	my (@results) = @_;
+	my @c = (['msgs/s', 'rate', '%8.0f'], ['CPU ms', 'cpu_ms', '%8.2f'],
+	    ['switches', 'switches', '%8.1f'], ['flushes', 'flushes', '%8.2f'],
+	    ['PSS MB', 'pss_mb', '%8.1f'], ['RSS MB', 'rss_mb', '%8.1f']);
+
+	return grep { my $k = $_->[1]; grep { $_->{$k} } @results } @c;
+}
+
 # Ratios first: how many times Postfix's rate, which part of its CPU.
 sub table
 {
@@ -53,17 +65,17 @@ sub table
 		push @order, key($r) unless $of{ key($r) };
 		$of{ key($r) }{ $r->{server} } = $r;
 	}
-	my $text = ratios(\%of, \@order);
-	$text .= sprintf "%-8s %-8s %8s  %-8s %8s %8s %8s %8s %8s %8s\n",
-	    qw(road connect sessions server msgs/s CPUms switches flushes),
-	    'PSS MB', 'RSS MB';
+	my @columns = columns(@results);
+	my $text = ratios(\%of, \@order, @columns);
+	$text .= sprintf '%-8s %-8s %8s  %-8s' . ' %8s' x @columns . "\n",
+	    qw(road connect sessions server), map { $_->[0] } @columns;
 	for my $key (@order) {
 		for my $name (qw(postern postfix)) {
 			my $r = $of{$key}{$name} or next;
-			$text .= sprintf "%-8s %-8s %8d  %-8s %8.0f %8.2f " .
-			    "%8.1f %8.2f %8.1f %8.1f\n", @$r{qw(road connect
-			    sessions server rate cpu_ms switches)},
-			    $r->{flushes} // 0, @$r{qw(pss_mb rss_mb)};
+			$text .= sprintf '%-8s %-8s %8d  %-8s' . join('',
+			    map { " $_->[2]" } @columns) . "\n",
+			    @$r{qw(road connect sessions server)},
+			    map { $r->{ $_->[1] } } @columns;
 		}
 	}
 	return $text;
@@ -71,19 +83,18 @@ sub table
 
 sub ratios
 {
-	my ($of, $order) = @_;
+	my ($of, $order, @columns) = @_;
 	my @both = grep { $of->{$_}{postern} && $of->{$_}{postfix} } @$order;
 
 	return '' unless @both;
-	my $text = sprintf "Postern / Postfix\n%-8s %-8s %8s  %8s %8s %8s " .
-	    "%8s %8s\n", qw(road connect sessions msgs/s CPU switches flushes
-	    PSS);
+	my $text = sprintf "Postern / Postfix\n%-8s %-8s %8s" .
+	    ' %8s' x @columns . "\n", qw(road connect sessions),
+	    map { $_->[0] } @columns;
 	for my $key (@both) {
 		my ($n, $f) = @{ $of->{$key} }{qw(postern postfix)};
-		$text .= sprintf "%-8s %-8s %8d  %7.2fx %7.2fx %7.2fx " .
-		    "%7.2fx %7.2fx\n", @$n{qw(road connect sessions)},
-		    map { $f->{$_} ? $n->{$_} / $f->{$_} : 0 }
-		    qw(rate cpu_ms switches flushes pss_mb);
+		$text .= sprintf "%-8s %-8s %8d" . ' %7.2fx' x @columns . "\n",
+		    @$n{qw(road connect sessions)}, map { $f->{ $_->[1] } ?
+		    $n->{ $_->[1] } / $f->{ $_->[1] } : 0 } @columns;
 	}
 	return "$text\n";
 }
