@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <bsd/sys/queue.h>
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "edge/log.h"
@@ -52,6 +54,31 @@ int line_facility(struct str name);
  * the count is told once it may again (out_missed).
  */
 bool writer_charge(struct writer *w, int64_t now_ms, uint64_t *out_missed);
+
+/*
+ * Lines arrive in batches, each writer's in order, the writers' not: one that
+ * was written first may come last.  They are kept for a moment and leave in
+ * the order of their times, so that the log of a message reads as it happened.
+ */
+struct sorter_line {
+	TAILQ_ENTRY(sorter_line) link;
+	int64_t when_us;
+	size_t len;
+	char text[];
+};
+
+TAILQ_HEAD(sorter_list, sorter_line);
+
+struct sorter {
+	struct sorter_list lines; /* in order */
+	size_t bytes;
+};
+
+void sorter_init(struct sorter *so);
+void sorter_add(struct sorter *so, int64_t when_us, struct str line);
+/* Hand over everything up to and including this time. */
+void sorter_take(struct sorter *so, int64_t until_us,
+    void (*fn)(struct str line, void *arg), void *arg);
 
 /*
  * Where lines go.  sink_fd() takes over a descriptor (file, stderr or syslog

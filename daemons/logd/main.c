@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "boot/boot.h"
 #include "edge/broker.h"
@@ -22,6 +23,8 @@
 
 #include "logd.h"
 
+#define SETTLE_MS 60 /* lines are kept so long, to be put in order */
+#define KEEP_MAX (512 << 10) /* bytes kept; more leaves at once */
 #define LOOK_MS 5000 /* how often the log file is looked at for rotation */
 
 /* A component that writes: one for each channel. */
@@ -37,10 +40,12 @@ struct logd {
 	struct line_style style;
 	struct sink sink;
 	struct buf line;
-	struct turn flush;
+	struct sorter sorter;
+	struct timer settle;
 	struct timer look;
 	bool is_file;
 	bool asking;
+	bool ending;
 };
 
 static void
@@ -59,20 +64,57 @@ read_config(void *arg)
 }
 
 static void
+to_sink(struct str line, void *arg)
+{
+	struct logd *lg = arg;
+
+	sink_line(&lg->sink, line);
+}
+
+static void
+write_out(struct logd *lg, int64_t until_us)
+{
+	sorter_take(&lg->sorter, until_us, to_sink, lg);
+	sink_flush(&lg->sink);
+}
+
+static void
 put(struct logd *lg, const struct writer *w, const struct log_line *line)
 {
 	buf_reset(&lg->line);
 	line_format(&lg->style, w, line, &lg->line);
-	sink_line(&lg->sink, buf_get(&lg->line));
-	turn_ask(&lg->flush);
+	sorter_add(&lg->sorter, line->when_us, buf_get(&lg->line));
+	if (lg->sorter.bytes > KEEP_MAX)
+		write_out(lg, INT64_MAX);
+	else if (!lg->settle.armed && !lg->ending)
+		timer_set(&lg->settle, SETTLE_MS);
 }
 
 static void
-on_flush(void *arg)
+on_settle(void *arg)
 {
 	struct logd *lg = arg;
 
-	sink_flush(&lg->sink);
+	if (lg->ending) {
+		write_out(lg, INT64_MAX);
+		boot_exit(0);
+		return;
+	}
+	/* Half of the time is for lines that are still on their way. */
+	write_out(lg, clock_wall_us() - SETTLE_MS * 1000 / 2);
+	if (lg->sorter.bytes > 0)
+		timer_set(&lg->settle, SETTLE_MS / 2);
+}
+
+/* Everybody else has ended; their last words are in our channels. */
+static void
+on_stop(int64_t grace_ms, void *arg)
+{
+	struct logd *lg = arg;
+
+	(void)grace_ms;
+	lg->ending = true;
+	timer_set(&lg->settle, SETTLE_MS / 2);
 }
 
 /* Our own lines take the same way. */
@@ -194,7 +236,7 @@ int
 main(int argc, char *argv[])
 {
 	static const struct boot_hooks hooks = { .grant = on_grant,
-		.config = read_config, .no_log = true };
+		.config = read_config, .stop = on_stop, .no_log = true };
 	static struct logd lg;
 
 	boot_start("logd", argc, argv);
@@ -203,7 +245,8 @@ main(int argc, char *argv[])
 	lg.self.pid = 1;
 	sink_init(&lg.sink);
 	buf_init(&lg.line, 2 * LOG_TEXT_MAX + 1024);
-	turn_init(&lg.flush, boot_loop(), on_flush, &lg);
+	sorter_init(&lg.sorter);
+	timer_init(&lg.settle, boot_loop(), on_settle, &lg);
 	timer_init(&lg.look, boot_loop(), on_look, &lg);
 	read_config(&lg);
 

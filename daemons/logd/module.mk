@@ -1,2 +1,2 @@
 DAEMONS += logd
-logd_SRCS := main.c line.c sink.c
+logd_SRCS := main.c line.c sink.c sorter.c
