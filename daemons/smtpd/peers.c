@@ -37,6 +37,16 @@ peer_pick(struct peer_set *ps)
 	return ps->n == 0 ? NULL : ps->ch[ps->turn++ % ps->n];
 }
 
+/*
+ * Questions all go to the first: their handles mean something to one channel
+ * only.  When it goes all of them have been answered before another is first.
+ */
+static struct chan *
+peer_first(const struct peer_set *ps)
+{
+	return ps->n == 0 ? NULL : ps->ch[0];
+}
+
 /* --- questions ------------------------------------------------------------ */
 
 static int64_t
@@ -61,7 +71,7 @@ static uint64_t
 port_resolve(void *arg, const struct resolve_ask *q, struct resolved *r)
 {
 	struct peers *p = arg;
-	struct chan *ch = peer_pick(&p->rewrite);
+	struct chan *ch = peer_first(&p->rewrite);
 
 	return ch == NULL ? 0 :
 			    chan_ask(ch, RESOLVE_ASK, q, NULL, on_resolved, r);
@@ -78,7 +88,7 @@ static uint64_t
 port_lookup(void *arg, const struct lookup_find *q, struct session *s)
 {
 	struct peers *p = arg;
-	struct chan *ch = peer_pick(&p->lookup);
+	struct chan *ch = peer_first(&p->lookup);
 
 	return ch == NULL ? 0 :
 			    chan_ask(ch, LOOKUP_FIND, q, NULL, on_looked_up, s);
@@ -96,29 +106,20 @@ port_name(void *arg, const struct netaddr *a, struct session *s)
 {
 	struct dns_name q = { .addr = *a };
 	struct peers *p = arg;
-	struct chan *ch = peer_pick(&p->dns);
+	struct chan *ch = peer_first(&p->dns);
 
 	return ch == NULL ? 0 : chan_ask(ch, DNS_NAME, &q, NULL, on_named, s);
-}
-
-/* A handle is unknown to all channels but its own: forgetting it there does
- * nothing as long as no other question of theirs has it; so ask each one. */
-static void
-forget_in(struct peer_set *ps, uint64_t handle)
-{
-	for (size_t i = 0; i < ps->n; i++)
-		chan_forget(ps->ch[i], handle);
 }
 
 static void
 port_forget(void *arg, enum port port, uint64_t handle)
 {
 	struct peers *p = arg;
+	struct peer_set *ps = port == PORT_RESOLVE ? &p->rewrite :
+	    port == PORT_LOOKUP			   ? &p->lookup :
+						     &p->dns;
 
-	forget_in(port == PORT_RESOLVE ? &p->rewrite :
-		port == PORT_LOOKUP    ? &p->lookup :
-					 &p->dns,
-	    handle);
+	chan_forget(peer_first(ps), handle);
 }
 
 /* --- messages ------------------------------------------------------------- */
