@@ -17,6 +17,7 @@
 #include "sandbox/attest.h"
 #include "sandbox/policy.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/violation.h"
 
 /*
  * The launcher: what needs privilege, and nothing else.
@@ -78,6 +79,7 @@ struct launcher {
 	int broker_fd; /* our end of the channel, until it has a chan */
 	int spool_fd; /* the queue directory, for qmgr */
 	int lock_fd;
+	int kmsg_fd; /* the kernel's log, or -1 */
 	int say_fd; /* whoever started us waits here, or -1 */
 	unsigned generation;
 	uint32_t waived;

@@ -289,6 +289,22 @@ on_broker_gone(struct chan *ch, const char *why, void *arg)
 	spawn_kill_all(l);
 }
 
+/* The sandbox ended it: join the death with the kernel's record of why. */
+static void
+explain(struct launcher *l, pid_t pid)
+{
+	struct violation v;
+	struct buf b;
+
+	buf_init(&b, 512);
+	if (l->kmsg_fd != -1 && violation_find(l->kmsg_fd, pid, &v)) {
+		violation_text(&v, &b);
+		launcher_say(l, 1, "security: pid %d tried %s", (int)pid,
+		    buf_cstr(&b));
+	}
+	buf_clear(&b);
+}
+
 static void
 on_child(struct launcher *l, pid_t pid, int status)
 {
@@ -298,6 +314,8 @@ on_child(struct launcher *l, pid_t pid, int status)
 		e.signal = (uint32_t)WTERMSIG(status);
 	else
 		e.code = (uint32_t)WEXITSTATUS(status);
+	if (e.signal == SIGSYS)
+		explain(l, pid);
 	if (pid == l->broker_pid) {
 		l->broker_pid = 0;
 		if (e.signal != 0 || e.code != 0)
@@ -455,7 +473,7 @@ int
 main(int argc, char *argv[])
 {
 	static struct launcher l = { .say_fd = -1, .spool_fd = -1,
-		.lock_fd = -1, .broker_fd = -1,
+		.lock_fd = -1, .broker_fd = -1, .kmsg_fd = -1,
 		.broker_backoff_ms = BACKOFF_FIRST };
 	struct settings *s;
 	struct buf err;
@@ -473,6 +491,7 @@ main(int argc, char *argv[])
 		exit(1);
 	}
 	settings_free(&s);
+	l.kmsg_fd = violation_open();
 	prepare(&l);
 	if (files_spool(&l, &err) == -1) {
 		launcher_say(&l, 0, "%s", buf_cstr(&err));
