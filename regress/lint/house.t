@@ -64,7 +64,8 @@ my @naming = qw(socket socketpair bind connect listen accept accept4 open
     link linkat symlink chmod fchmodat chown fchownat chdir fchdir chroot
     stat lstat fstatat access faccessat readlink truncate execve execv
     execvp execl fexecve fork vfork posix_spawn popen system getaddrinfo
-    gethostbyname getpwnam getpwuid getgrnam getgrgid dlopen mount umount
+    gethostbyname getpwnam getpwuid getpwent setpwent
+    getgrnam getgrgid dlopen mount umount
     setuid setgid setresuid setresgid ptrace kill memfd_create);
 
 my %may = (
@@ -82,12 +83,10 @@ my %may = (
     mailbox => ['owns one user\'s mail directory: names below it',
 	qw(openat openat2 unlinkat renameat renameat2 linkat mkdirat
 	fstatat fdopendir)],
-    pickup => ['accepts local submissions; takes files out of maildrop',
-	qw(accept4 openat openat2 unlinkat fdopendir fstatat)],
-    control => ['accepts local clients on its socket', qw(accept4)],
-    logd => ['talks to the journal\'s socket it was passed', ()],
-    local => ['looks users up before it is sealed', ()],
-    lookup => ['the password database, before it is sealed', ()],
+    pickup => ['accepts local submissions; looks the authorized users up '
+	. 'before it is sealed', qw(accept4 getpwnam)],
+    control => ['accepts local clients on its socket; reads the users before '
+	. 'it is sealed', qw(accept4 getpwent setpwent)],
 );
 
 my $calls = join '|', map { quotemeta } @naming;
