@@ -3,6 +3,7 @@ smtpd_SRCS := main.c conn.c data.c mail.c peers.c reply.c resolver.c \
 	restrict.c restrict_access.c restrict_rules.c rules.c service.c \
 	session.c slots.c submit.c verbs.c worker.c
 t_smtpd_session_USES := smtpd
+t_smtpd_conn_USES := smtpd
 t_smtpd_data_USES := smtpd
 t_smtpd_restrict_USES := smtpd
 fuzz_smtpd_USES := smtpd
