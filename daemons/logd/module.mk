@@ -1,2 +1,3 @@
 DAEMONS += logd
 logd_SRCS := main.c line.c sink.c sorter.c
+t_logd_USES := logd

@@ -130,7 +130,7 @@ class_of_address(struct question *q, struct buf *addr,
 		struct str local = addr_local(buf_get(addr));
 
 		more = addr_domain(buf_get(addr)).n > 0 &&
-		    addr_is_routed(local) &&
+		    addr_is_routed(buf_get(addr)) &&
 		    standard_form(q->rw->conf, local, &inner) == 0 &&
 		    str_rchr(buf_get(&inner), '@') > 0 &&
 		    inner.len <= addr->len;
