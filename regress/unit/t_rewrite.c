@@ -236,7 +236,7 @@ test_meaning(void **state)
 		    false },
 		{ "far.example!u", RESOLVE_OK, CLASS_DEFAULT, EXISTS_UNKNOWN,
 		    "u@far.example", "smtp", "far.example", false },
-		{ "a b@", RESOLVE_BAD, 0, 0, NULL, NULL, NULL, false },
+		{ "u@b..c", RESOLVE_BAD, 0, 0, NULL, NULL, NULL, false },
 	};
 
 	(void)state;
