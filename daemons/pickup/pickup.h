@@ -35,7 +35,7 @@ struct users {
 		bool any;
 		uint32_t uid;
 		char *name;
-	} *v;
+	} * v;
 	size_t n;
 };
 
@@ -43,8 +43,8 @@ struct users {
  * Names are looked up while files can still be named, before the sandbox: with
  * `old` (at a reload) only names that are in it are known.
  */
-void users_init(struct users *u, struct conf_list list,
-    const struct users *old);
+void
+users_init(struct users *u, struct conf_list list, const struct users *old);
 void users_clear(struct users *u);
 bool users_may(const struct users *u, uint32_t uid);
 
@@ -97,12 +97,12 @@ struct submission {
 	struct submit_wait wait;
 	struct drop head;
 	char *sender, *fullname, *envid, *verp;
-	size_t sender_len;
 	struct buf rcpts; /* encoded */
 	uint32_t nrcpts;
 	struct buf content; /* not yet written */
 	uint64_t size;
-	bool eightbit;
+	bool eightbit; /* content */
+	bool utf8;     /* addresses */
 	bool end_seen;
 };
 

@@ -183,6 +183,7 @@ take_sender(struct submission *s, struct str addr)
 		return;
 	}
 	s->sender = str_dup(addr);
+	s->utf8 = !utf8_is_ascii(addr);
 }
 
 static void
@@ -220,6 +221,8 @@ take_rcpt(struct submission *s, const struct drop *d)
 		return;
 	}
 	s->nrcpts++;
+	if (!s->utf8)
+		s->utf8 = !utf8_is_ascii(d->text);
 }
 
 static uint32_t
@@ -229,7 +232,7 @@ flags_of(const struct submission *s)
 
 	if (s->eightbit || (s->head.flags & DROP_8BITMIME) != 0)
 		f |= ENV_8BITMIME;
-	if ((s->head.flags & DROP_SMTPUTF8) != 0)
+	if (s->utf8 || (s->head.flags & DROP_SMTPUTF8) != 0)
 		f |= ENV_SMTPUTF8;
 	if ((s->head.flags & DROP_REPORT) != 0)
 		f |= ENV_RECORD;
