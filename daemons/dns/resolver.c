@@ -256,8 +256,11 @@ query_try(struct query *q)
 	unsigned round;
 	struct usock *u;
 
-	if (q->where == QUERY_TCP || q->where == QUERY_TCP_SOCKET ||
-	    now >= q->end || (rs->counted && rs->nservers == 0) ||
+	if (q->where == QUERY_TCP) { /* it failed: all over again */
+		tcp_end(q);
+		q->where = QUERY_WAITS;
+	}
+	if (q->where == QUERY_TCP_SOCKET || now >= q->end || (rs->counted && rs->nservers == 0) ||
 	    (rs->nservers > 0 && (q->refusals >= rs->nservers ||
 	    q->tries >= ROUNDS * rs->nservers))) {
 		query_done(q, answer_new(ANSWER_FAILED, FAILED_TTL));
@@ -289,7 +292,7 @@ query_got(struct query *q, struct str packet, bool tcp)
 	switch (message_read(packet, q->id, q->name, q->type, &a)) {
 	case MESSAGE_STRANGER:
 		if (tcp)
-			query_done(q, answer_new(ANSWER_FAILED, FAILED_TTL));
+			query_try(q);
 		return; /* forged, or late: the true one may still come */
 	case MESSAGE_ANSWER:
 		q->server->sick_until = 0;

@@ -25,7 +25,7 @@ tcp_ask(struct query *q)
 	rs->want(q->server->index, true, q, rs->want_arg);
 }
 
-/* Called as the query ends. */
+/* The connection ends, as the query does or its try. */
 void
 tcp_end(struct query *q)
 {
@@ -33,12 +33,7 @@ tcp_end(struct query *q)
 	watch_clear(&q->watch);
 	fd_close(&q->fd);
 	buf_clear(&q->io);
-}
-
-static void
-fail(struct query *q)
-{
-	query_done(q, answer_new(ANSWER_FAILED, FAILED_TTL));
+	q->sent = false;
 }
 
 void
@@ -58,7 +53,7 @@ tcp_come(struct query *q, int fd)
 	buf_add(&q->io, "\0\0", 2);
 	if (fd == -1 || message_ask(&q->io, q->id, q->name, q->type,
 	    q->edns) == -1) {
-		fail(q);
+		query_try(q);
 		return;
 	}
 	s = buf_get(&q->io);
@@ -77,7 +72,7 @@ send_more(struct query *q)
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n == -1) {
-		fail(q);
+		query_try(q);
 		return;
 	}
 	buf_consume(&q->io, (size_t)n);
@@ -99,7 +94,7 @@ read_more(struct query *q)
 	if (n == -1 && to != NULL && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		fail(q);
+		query_try(q);
 		return;
 	}
 	buf_grow(&q->io, (size_t)n);
