@@ -47,7 +47,9 @@ proc_name(const struct proc *p)
 bool
 proc_trusted(const struct proc *p)
 {
-	return p->state == PROC_UP || p->state == PROC_READY;
+	/* Its channel may have closed before the launcher saw it die. */
+	return (p->state == PROC_UP || p->state == PROC_READY) &&
+	    p->ch != NULL;
 }
 
 struct proc *
@@ -198,7 +200,7 @@ on_ready(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	p->state = PROC_READY;
 	while ((w = TAILQ_FIRST(&p->waiters)) != NULL) {
 		TAILQ_REMOVE(&p->waiters, w, link);
-		if (w->asker != NULL)
+		if (w->asker != NULL && proc_trusted(w->asker))
 			introduce_mailbox(p, w->asker, w->id);
 		free(w);
 	}

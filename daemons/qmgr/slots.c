@@ -182,7 +182,9 @@ on_drop(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 	(void)rec;
 	(void)fds;
-	if (s == NULL || s->owner != sub) {
+	if (s == NULL)
+		return; /* it crossed our answer */
+	if (s->owner != sub) {
 		chan_drop(ch, "slot of another");
 		return;
 	}
