@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "conf/build.h"
 #include "conf/conf.h"
+#include "edge/control.h"
 
 /*
  * mailctl and its other names: what an administrator says to an instance.
@@ -19,7 +20,8 @@
  *	main.c		names and subcommands
  *	say.c		words to people
  *	instance.c	an instance, described by its configuration directory
- *	start.c stop.c	its life
+ *	talk.c json.c	questions to it, answers
+ *	start.c stop.c status.c		its life
  */
 
 /* Exit statuses, besides 0. */
@@ -83,7 +85,35 @@ pid_t instance_pid(const struct instance *in);
 char *program_path(const char *name);
 char *policy_path(const char *name);
 
-/* --- start.c, stop.c ------------------------------------------------------ */
-command_fn cmd_start, cmd_stop;
+/* --- talk.c --------------------------------------------------------------- */
+
+/* A conversation with control: a question, its records, the next question. */
+struct talk {
+	int fd;
+	int got_fd; /* that came with an answer, or -1 */
+	uint64_t id;
+	struct buf in;
+	size_t used;
+	struct control_rec rec;
+};
+
+/* False with errno when nobody is there. */
+bool talk_open(struct talk *t, const struct instance *in);
+void talk_close(struct talk *t);
+void talk_ask(struct talk *t, unsigned type, const void *rec);
+/* The next record of the answer, borrowed; the process ends when none comes. */
+const struct control_rec *talk_next(struct talk *t);
+/* Texts until CONTROL_DONE: its error, and its words in why. */
+int talk_text(struct talk *t, struct buf *out, struct buf *why);
+int talk_admin(struct talk *t, enum admin_what what, struct buf *out,
+    struct buf *why);
+
+/* --- start.c, stop.c, status.c -------------------------------------------- */
+command_fn cmd_start, cmd_stop, cmd_status, cmd_reload;
+
+/* `root`, `user namespace`, ... */
+const char *level_name(int64_t level);
+/* `4m05s`, `3d04h`. */
+void age_text(int64_t seconds, char out[32]);
 
 #endif

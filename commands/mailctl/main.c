@@ -23,6 +23,8 @@ struct command {
 static const struct command commands[] = {
 	{ "start", cmd_start, "[--foreground]", "start the mail system" },
 	{ "stop", cmd_stop, "[--now | --timeout SECONDS]", "stop it" },
+	{ "reload", cmd_reload, "", "read the configuration anew" },
+	{ "status", cmd_status, "", "what runs, and what is queued" },
 	{ NULL, NULL, NULL, NULL },
 };
 

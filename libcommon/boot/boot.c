@@ -343,11 +343,24 @@ on_retire(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		boot_exit(0);
 }
 
+static void
+on_text(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct broker_text *t = rec;
+
+	(void)ch;
+	(void)fds;
+	(void)arg;
+	if (boot.hooks->text != NULL)
+		boot.hooks->text(id, t->text, boot.arg);
+}
+
 static const struct chan_on broker_on[] = {
 	{ BROKER_GRANT, on_grant },
 	{ BROKER_CONFIG, on_config },
 	{ BROKER_STOP, on_stop },
 	{ BROKER_RETIRE, on_retire },
+	{ BROKER_TEXT, on_text },
 	{ 0, NULL },
 };
 

@@ -55,6 +55,8 @@ struct boot_hooks {
 	void (*stop)(int64_t grace_ms, void *arg);
 	/* All peers that are not optional have been seen. */
 	void (*ready)(void *arg);
+	/* A piece of a long answer to question id: control. */
+	void (*text)(uint64_t id, struct str text, void *arg);
 	/* Make helper threads; called by sandbox_enter() before the filter. */
 	int (*threads)(void *arg);
 	/* An instance's channel to logd is not wanted: logd itself. */

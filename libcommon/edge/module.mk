@@ -1,1 +1,2 @@
 COMMON_SRCS += edge/hosts.c
+COMMON_SRCS += edge/control.c
