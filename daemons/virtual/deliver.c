@@ -21,7 +21,7 @@
 
 /* A recipient on its way. */
 struct rcpt {
-	struct virtual *v;
+	struct virtuald *v;
 	struct agent_job *job;
 	uint16_t n;
 	struct map_call map;
@@ -36,7 +36,7 @@ static void get_box(struct rcpt *r);
 /* --- ends ----------------------------------------------------------------- */
 
 static void
-job_end(struct virtual *v, struct agent_job *j)
+job_end(struct virtuald *v, struct agent_job *j)
 {
 	TAILQ_REMOVE(&v->jobs, j, link);
 	v->njobs--;
@@ -52,7 +52,7 @@ settle(struct rcpt *r, enum fate fate, struct str dsn, struct str text)
 {
 	struct agent_fate f = { .fate = fate, .dsn = dsn, .text = text };
 	struct agent_job *j = r->job;
-	struct virtual *v = r->v;
+	struct virtuald *v = r->v;
 
 	if (agent_report(j, r->n, &f))
 		job_end(v, j);
@@ -186,8 +186,8 @@ on_uid(enum map_status status, struct str value, void *arg)
 		misconfigured(r, "bad uid in virtual_uid_maps", value);
 	} else {
 		r->uid = (uint32_t)uid;
-		maps_find(r->v, P_VIRTUAL_GID_MAPS, r->job->rcpts[r->n].addr,
-		    &r->map, on_gid, r);
+		maps_find(&r->v->maps, FIND_ADDRESS, 0, P_VIRTUAL_GID_MAPS,
+		    r->job->rcpts[r->n].addr, &r->map, on_gid, r);
 	}
 }
 
@@ -217,13 +217,14 @@ on_path(enum map_status status, struct str value, void *arg)
 		return;
 	}
 	r->path = str_dup(value);
-	maps_find(r->v, P_VIRTUAL_UID_MAPS, addr, &r->map, on_uid, r);
+	maps_find(&r->v->maps, FIND_ADDRESS, 0, P_VIRTUAL_UID_MAPS, addr,
+	    &r->map, on_uid, r);
 }
 
 /* --- jobs ----------------------------------------------------------------- */
 
 static void
-begin(struct virtual *v, struct agent_job *j, uint16_t n)
+begin(struct virtuald *v, struct agent_job *j, uint16_t n)
 {
 	struct rcpt *r = xcalloc(1, sizeof(*r));
 	struct str addr = j->rcpts[n].addr;
@@ -242,13 +243,14 @@ begin(struct virtual *v, struct agent_job *j, uint16_t n)
 		settle(r, FATE_BOUNCED, STR("5.4.6"), str_of(text));
 		return;
 	}
-	maps_find(v, P_VIRTUAL_MAILBOX_MAPS, addr, &r->map, on_path, r);
+	maps_find(&v->maps, FIND_ADDRESS, 0, P_VIRTUAL_MAILBOX_MAPS, addr,
+	    &r->map, on_path, r);
 }
 
 static void
 on_job(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
-	struct virtual *v = arg;
+	struct virtuald *v = arg;
 	struct agent_job *j = agent_job_new(ch, id, rec, fds, "virtual");
 	uint16_t n;
 
@@ -273,7 +275,7 @@ const struct chan_on virtual_on[] = {
 };
 
 void
-deliver_forget(struct virtual *v, const struct chan *ch)
+deliver_forget(struct virtuald *v, const struct chan *ch)
 {
 	struct agent_job *j;
 
@@ -284,7 +286,7 @@ deliver_forget(struct virtual *v, const struct chan *ch)
 }
 
 void
-virtual_config(struct virtual *v, const struct conf *c)
+virtual_config(struct virtuald *v, const struct conf *c)
 {
 	static const struct {
 		const char *word;
@@ -299,5 +301,5 @@ virtual_config(struct virtual *v, const struct conf *c)
 	for (size_t i = 0; i < NELEM(locks); i++)
 		if (conf_has(c, P_VIRTUAL_MAILBOX_LOCK, locks[i].word))
 			v->lock |= locks[i].flag;
-	maps_forget(v);
+	maps_config(&v->maps, c);
 }

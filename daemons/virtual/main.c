@@ -11,14 +11,12 @@
  * If lookup goes, recipients wait; if a mailbox process goes, another is asked
  * for, and then recipients wait; if qmgr lies or goes, its jobs end with it.
  */
-#include <stdlib.h>
-
 #include "boot/boot.h"
 #include "edge/edges.h"
 
 #include "virtual.h"
 
-static struct virtual virtual;
+static struct virtuald virtuald;
 
 static void
 qmgr_down(struct chan *ch, unsigned instance, void *arg)
@@ -30,16 +28,16 @@ qmgr_down(struct chan *ch, unsigned instance, void *arg)
 static const struct chan_on no_records[] = { { 0, NULL } };
 
 static const struct boot_peer peers[] = {
-	{ "lookup", &edge_lookup, SIDE_A, no_records, &virtual.lookup, NULL,
+	{ "lookup", &edge_lookup, SIDE_A, no_records, &virtuald.lookup, NULL,
 	    NULL, false },
-	{ "qmgr", &edge_deliver, SIDE_B, virtual_on, &virtual.qmgr, NULL,
+	{ "qmgr", &edge_deliver, SIDE_B, virtual_on, &virtuald.qmgr, NULL,
 	    qmgr_down, true },
 };
 
 static void
 read_config(void *arg)
 {
-	struct virtual *v = arg;
+	struct virtuald *v = arg;
 
 	virtual_config(v, boot_conf());
 	if (v->boxes != NULL)
@@ -52,14 +50,14 @@ main(int argc, char *argv[])
 	static const struct boot_hooks hooks = { .config = read_config };
 
 	boot_start("virtual", argc, argv);
-	TAILQ_INIT(&virtual.jobs);
-	virtual.loop = boot_loop();
-	arc4random_buf(&virtual.memo_key, sizeof(virtual.memo_key));
-	read_config(&virtual);
-	virtual.boxes = boxes_new(virtual.loop, &virtual.broker,
-	    conf_ms(virtual.conf, P_MAX_IDLE));
+	TAILQ_INIT(&virtuald.jobs);
+	virtuald.loop = boot_loop();
+	maps_init(&virtuald.maps, virtuald.loop, &virtuald.lookup);
+	read_config(&virtuald);
+	virtuald.boxes = boxes_new(virtuald.loop, &virtuald.broker,
+	    conf_ms(virtuald.conf, P_MAX_IDLE));
 
-	boot_seal(peers, NELEM(peers), &hooks, &virtual);
-	virtual.broker = boot_broker();
+	boot_seal(peers, NELEM(peers), &hooks, &virtuald);
+	virtuald.broker = boot_broker();
 	return boot_run();
 }

@@ -1,4 +1,4 @@
 DAEMONS += virtual
-virtual_SRCS := main.c deliver.c maps.c
+virtual_SRCS := main.c deliver.c
 
 t_virtual_deliver_USES := virtual libcommon
