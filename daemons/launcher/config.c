@@ -454,6 +454,9 @@ send_service(struct launcher *l, struct settings *s, size_t index,
 	if (is_smtpd)
 		bad |= send_object(l, "gate", GRANT_CONFIG, index,
 		    str_of(sv->name), fd);
+	if (sv->opts.n > 0)
+		bad |= send_object(l, "lookup", GRANT_CONFIG, index,
+		    str_of(sv->name), fd);
 	collect_tables_fd(l, s, fd);
 	close(fd);
 	if (is_smtpd && sv->socket == CONF_INET)

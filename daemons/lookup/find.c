@@ -126,45 +126,40 @@ answer_user(struct question *q, struct tables *ts)
 	buf_clear(&value);
 }
 
+/* The tables of a question, as they are collected. */
+struct collected {
+	struct question *q;
+	struct tables ts;
+};
+
 static int
-add_table(struct question *q, struct tables *ts, struct str spec)
+add_table(void *arg, struct str spec)
 {
+	struct collected *c = arg;
 	struct entry *e;
 
-	if (ts->n == TABLE_MEMBERS_MAX)
+	if (c->ts.n == TABLE_MEMBERS_MAX)
 		return -1;
-	e = entry_get(q->lk, spec);
-	if (!entry_ready(e, &q->wait))
+	e = entry_get(c->q->lk, spec);
+	if (!entry_ready(e, &c->q->wait))
 		return 0;
-	ts->t[ts->n++] = entry_table(e);
+	c->ts.t[c->ts.n++] = entry_table(e);
 	return 1;
 }
 
-/*
- * Collect the question's tables.  1: all are open; 0: it waits; -1: there is
- * no such list.
- */
+/* 1: all are open; 0: it waits; -1: too many, or not one of this parameter. */
 static int
-collect(struct question *q, struct tables *ts)
+collect(struct collected *c)
 {
-	struct conf_list list;
-	int id, r = 1;
+	struct question *q = c->q;
+	size_t n;
+	int r;
 
 	if (q->user)
-		return add_table(q, ts, STR("unix:passwd.byname"));
-	id = param_find(str_of(q->param));
-	if (id == -1)
-		return -1;
-	list = conf_list(q->lk->conf, (enum param_id)id);
-	for (size_t i = 0; i < list.n && r == 1; i++) {
-		if (list.v[i].kind != CONF_TABLE)
-			continue;
-		if (q->table[0] != '\0' &&
-		    !str_eq(list.v[i].full, str_of(q->table)))
-			continue;
-		r = add_table(q, ts, list.v[i].full);
-	}
-	return r;
+		return add_table(c, STR("unix:passwd.byname"));
+	r = param_tables(q->lk, str_of(q->param), str_of(q->table), add_table,
+	    c, &n);
+	return n == 0 && q->table[0] != '\0' ? -1 : r;
 }
 
 static void
@@ -181,20 +176,21 @@ static void
 resume(struct wait *w)
 {
 	struct question *q = (struct question *)w;
-	struct tables ts = { .n = 0 };
+	struct collected c = { .q = q };
 
 	if (q->ch != NULL) {
-		switch (collect(q, &ts)) {
+		switch (collect(&c)) {
 		case 0:
 			return; /* for the next of its tables */
 		case 1:
 			if (q->user)
-				answer_user(q, &ts);
+				answer_user(q, &c.ts);
 			else
-				answer(q, &ts);
+				answer(q, &c.ts);
 			break;
 		default:
-			refuse(q, LOOKUP_LATER, "too many tables in one list");
+			refuse(q, LOOKUP_LATER, "no such table in this "
+			    "parameter, or too many");
 			break;
 		}
 	}
@@ -227,7 +223,7 @@ find_ask(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	q->param = str_dup(f->param);
 	q->table = str_dup(f->table);
 	q->key = str_dup(f->key);
-	if (!param_allowed(lk->asker(ch), f->param)) {
+	if (!param_allowed(lk, lk->asker(ch), f->param)) {
 		log_warn("security: %s asked for parameter " STR_FMT,
 		    lk->asker(ch), STR_ARG(f->param));
 		refuse(q, LOOKUP_REFUSED, "not a parameter of yours");

@@ -22,6 +22,8 @@
  */
 struct lookupd;
 
+#define SERVICES_MAX 1024
+
 /* --- tables.c ------------------------------------------------------------- */
 
 /* A table of the configuration, opened when first asked. */
@@ -43,8 +45,18 @@ void entries_forget(struct lookupd *lk);
 
 /* --- params.c ------------------------------------------------------------- */
 
-/* May this component ask for this parameter? */
-bool param_allowed(const char *asker, struct str param);
+/* May this component ask for this parameter (or restriction class)? */
+bool param_allowed(const struct lookupd *lk, const char *asker,
+    struct str param);
+
+/*
+ * The tables of a parameter: those of main.cf; with `table`, that one, if
+ * main.cf or a line of master.cf has it in this parameter.  fn returns 1 to go
+ * on.  Returns what fn last did; 1 also when there was none, and *out_n says
+ * how many there were.
+ */
+int param_tables(const struct lookupd *lk, struct str param, struct str table,
+    int (*fn)(void *arg, struct str spec), void *arg, size_t *out_n);
 
 /* --- find.c --------------------------------------------------------------- */
 chan_fn find_ask, find_user;
@@ -61,6 +73,8 @@ TAILQ_HEAD(entry_list, entry);
 struct lookupd {
 	struct loop *loop;
 	const struct conf *conf;
+	struct conf **services; /* of lines of master.cf, by their number */
+	size_t nservices;
 	struct chan *broker; /* where files come from */
 	struct entry_list entries;
 	size_t nentries;

@@ -11,6 +11,9 @@
  * If an asker lies it learns what its parameters' tables say of any key, which
  * it may know.
  */
+#include <unistd.h>
+
+#include "base/mem.h"
 #include "boot/boot.h"
 #include "edge/edges.h"
 
@@ -58,10 +61,35 @@ read_config(void *arg)
 	lk->config_dir = conf_cstr(lk->conf, P_CONFIG_DIRECTORY);
 }
 
+/* What a line of master.cf overrides may name tables, too. */
+static void
+on_grant(const struct broker_grant *g, int fd, void *arg)
+{
+	struct lookupd *lk = arg;
+	struct conf *c = g->kind == GRANT_CONFIG &&
+	    g->instance < SERVICES_MAX ? conf_open(fd) : NULL;
+
+	close(fd);
+	if (c == NULL)
+		return;
+	if (g->instance >= lk->nservices) {
+		size_t n = g->instance + 1;
+
+		lk->services = xreallocarray(lk->services, n,
+		    sizeof(*lk->services));
+		for (size_t i = lk->nservices; i < n; i++)
+			lk->services[i] = NULL;
+		lk->nservices = n;
+	}
+	conf_free(&lk->services[g->instance]);
+	lk->services[g->instance] = c;
+}
+
 int
 main(int argc, char *argv[])
 {
-	static const struct boot_hooks hooks = { .config = read_config };
+	static const struct boot_hooks hooks = { .config = read_config,
+		.grant = on_grant };
 
 	boot_start("lookup", argc, argv);
 	TAILQ_INIT(&lookupd.entries);

@@ -58,12 +58,73 @@ static const struct {
 	{ "smtp", "smtp_generic_maps" },
 };
 
+/* A name of the administrator's for a list of rules. */
+static bool
+is_class(const struct conf *c, struct str name)
+{
+	struct conf_list list = conf_list(c, P_SMTPD_RESTRICTION_CLASSES);
+
+	for (size_t i = 0; i < list.n; i++)
+		if (str_eq(name, list.v[i].text))
+			return true;
+	return false;
+}
+
 bool
-param_allowed(const char *asker, struct str param)
+param_allowed(const struct lookupd *lk, const char *asker, struct str param)
 {
 	for (size_t i = 0; i < NELEM(allowed); i++)
 		if (strcmp(asker, allowed[i].asker) == 0 &&
 		    str_eq(param, str_of(allowed[i].param)))
 			return true;
+	return strcmp(asker, "smtpd") == 0 && lk->conf != NULL &&
+	    is_class(lk->conf, param);
+}
+
+static struct conf_list
+list_of(const struct conf *c, struct str param)
+{
+	int id = param_find(param);
+
+	return id == -1 ? conf_named_list(c, param) :
+	    conf_list(c, (enum param_id)id);
+}
+
+static bool
+has_table(const struct conf *c, struct str param, struct str table)
+{
+	struct conf_list list = list_of(c, param);
+
+	for (size_t i = 0; i < list.n; i++)
+		if (list.v[i].kind == CONF_TABLE &&
+		    str_eq(list.v[i].full, table))
+			return true;
 	return false;
+}
+
+int
+param_tables(const struct lookupd *lk, struct str param, struct str table,
+    int (*fn)(void *arg, struct str spec), void *arg, size_t *out_n)
+{
+	struct conf_list list;
+	bool has;
+	int r = 1;
+
+	*out_n = 0;
+	if (table.n > 0) {
+		has = has_table(lk->conf, param, table);
+		for (size_t i = 0; i < lk->nservices && !has; i++)
+			has = lk->services[i] != NULL &&
+			    has_table(lk->services[i], param, table);
+		*out_n = has;
+		return has ? fn(arg, table) : 1;
+	}
+	list = list_of(lk->conf, param);
+	for (size_t i = 0; i < list.n && r == 1; i++) {
+		if (list.v[i].kind != CONF_TABLE)
+			continue;
+		(*out_n)++;
+		r = fn(arg, list.v[i].full);
+	}
+	return r;
 }

@@ -31,9 +31,11 @@ test_params(void **state)
 		{ "smtpd", "", false },
 	};
 
+	struct lookupd lk = { .nservices = 0 };
+
 	(void)state;
 	for (size_t i = 0; i < NELEM(cases); i++)
-		assert_int_equal(param_allowed(cases[i].asker,
+		assert_int_equal(param_allowed(&lk, cases[i].asker,
 		    str_of(cases[i].param)), cases[i].want);
 }
 
