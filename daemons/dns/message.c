@@ -310,13 +310,13 @@ static void
 collect(const struct packet *k, const struct raw *v, size_t n,
     const char *name, uint16_t type, struct answer *a)
 {
-	const char *base;
+	size_t at;
 
 	a->rr = xcalloc(n == 0 ? 1 : n, sizeof(*a->rr));
 	for (size_t i = 0; i < n; i++) {
 		struct rr *rr = &a->rr[a->n];
-		size_t at = a->text.len;
 
+		at = a->text.len;
 		if (v[i].type != type || v[i].class != CLASS_IN ||
 		    strcasecmp(v[i].owner, name) != 0)
 			continue;
@@ -331,10 +331,12 @@ collect(const struct packet *k, const struct raw *v, size_t n,
 		lower_ttl(a, v[i].ttl);
 		a->n++;
 	}
-	base = buf_get(&a->text).p;
+	at = 0;
 	for (size_t i = 0; i < a->n; i++) {
-		a->rr[i].text.p = base;
-		base += a->rr[i].text.n;
+		size_t len = a->rr[i].text.n;
+
+		a->rr[i].text = str_sub(buf_get(&a->text), at, at + len);
+		at += len;
 	}
 }
 

@@ -5,3 +5,4 @@ t_smtp_body_USES := smtp
 t_smtp_session_USES := smtp
 t_smtp_target_USES := smtp
 fuzz_smtp_reply_USES := smtp
+fuzz_smtp_body_USES := smtp

@@ -493,7 +493,7 @@ rig_run(struct rig *r)
 }
 
 /* Let the loop turn for a while. */
-static void
+static void UNUSED
 rig_wait(struct rig *r, int64_t ms)
 {
 	r->stop_after = 0;
@@ -502,7 +502,7 @@ rig_wait(struct rig *r, int64_t ms)
 	r->late = false;
 }
 
-static void
+static void UNUSED
 rig_clear(struct rig *r)
 {
 	log_sink(NULL, NULL);
