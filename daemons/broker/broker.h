@@ -19,6 +19,7 @@
 /*
  * The broker: who runs, who knows whom, who may have what.
  *
+ *	launch.c	what the launcher tells
  *	plan.c		what is to run, as the launcher read it
  *	proc.c		one process: start, attest, restart with back-off
  *	introduce.c	channels between components, objects to components
@@ -190,7 +191,11 @@ void admin_reload(struct broker *br, struct proc *asker, uint64_t id);
 /* A process changed its state: a start, stop or reload may be complete. */
 void admin_progress(struct broker *br);
 
-/* --- main.c --------------------------------------------------------------- */
+/* --- launch.c ------------------------------------------------------------- */
+
+/* Handlers of the launcher's records; arg is the broker. */
+extern const struct chan_on launch_on[];
+
 enum broker_phase {
 	PHASE_START,
 	PHASE_RUN,

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The broker between a launcher and components that this test plays: nothing
+ * before attestation, introductions after it, requests within their policy.
+ */
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "daemons/broker/broker.h"
+
+/* A component as the test plays it. */
+struct actor {
+	struct chan *ch;
+	char name[32];
+	unsigned grants;
+	unsigned channels; /* of them, to peers */
+	char peers[256];
+	unsigned type; /* of the last answer */
+	uint32_t error;
+	int fd; /* that came with it */
+	bool stopped;
+	bool gone;
+};
+
+static struct broker br;
+static struct chan *launcher; /* the test's end */
+static struct actor actors[8];
+static size_t nactors;
+static bool attest_ok;
+static int up, killed;
+static char said[4096];
+
+static const struct chan_on actor_on[];
+
+static void
+actor_gone(struct chan *ch, const char *why, void *arg)
+{
+	struct actor *a = arg;
+
+	(void)ch;
+	(void)why;
+	a->gone = true;
+	chan_free(&a->ch);
+}
+
+static void
+on_grant(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct broker_grant *g = rec;
+	struct actor *a = arg;
+
+	(void)ch;
+	(void)id;
+	(void)fds;
+	a->grants++;
+	if (g->kind == GRANT_CHANNEL || g->kind == GRANT_CHANNEL_B) {
+		size_t n = strlen(a->peers);
+
+		a->channels++;
+		snprintf(a->peers + n, sizeof(a->peers) - n, STR_FMT "-"
+		    STR_FMT " ", STR_ARG(g->edge), STR_ARG(g->name));
+	}
+}
+
+static void
+on_actor_stop(struct chan *ch, uint64_t id, const void *rec, int *fds,
+    void *arg)
+{
+	struct actor *a = arg;
+
+	(void)ch;
+	(void)id;
+	(void)rec;
+	(void)fds;
+	a->stopped = true;
+}
+
+static void
+on_config(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	(void)ch;
+	(void)id;
+	(void)rec;
+	(void)fds;
+	(void)arg;
+}
+
+static const struct chan_on actor_on[] = {
+	{ BROKER_GRANT, on_grant },
+	{ BROKER_STOP, on_actor_stop },
+	{ BROKER_CONFIG, on_config },
+	{ 0, NULL },
+};
+
+/* --- the launcher's part --------------------------------------------------- */
+
+static void
+on_spawn(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct launch_spawn *q = rec;
+	struct actor *a = &actors[nactors++];
+	struct launch_spawned s = { .pid = (uint32_t)(1000 + nactors),
+		.uid = 7 };
+
+	(void)arg;
+	memset(a, 0, sizeof(*a));
+	a->fd = -1;
+	str_copy(q->component, a->name, sizeof(a->name));
+	a->ch = chan_new(br.loop, fds[0], &edge_broker, SIDE_A, actor_on,
+	    actor_gone, a);
+	fds[0] = -1;
+	chan_answer(ch, LAUNCH_SPAWNED, id, &s, NULL);
+}
+
+static void
+on_attest(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	struct launch_attested a = { .ok = attest_ok,
+		.text = STR("wall nnp is missing") };
+
+	(void)rec;
+	(void)fds;
+	(void)arg;
+	chan_answer(ch, LAUNCH_ATTESTED, id, &a, NULL);
+}
+
+static void
+on_kill(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	(void)ch;
+	(void)id;
+	(void)rec;
+	(void)fds;
+	(void)arg;
+	killed++;
+}
+
+static void
+on_up(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	(void)ch;
+	(void)id;
+	(void)rec;
+	(void)fds;
+	(void)arg;
+	up++;
+}
+
+static void
+on_say(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct launch_say *s = rec;
+	size_t n = strlen(said);
+
+	(void)ch;
+	(void)id;
+	(void)fds;
+	(void)arg;
+	snprintf(said + n, sizeof(said) - n, STR_FMT "\n", STR_ARG(s->text));
+}
+
+static const struct chan_on test_launcher_on[] = {
+	{ LAUNCH_SPAWN, on_spawn },
+	{ LAUNCH_ATTEST, on_attest },
+	{ LAUNCH_KILL, on_kill },
+	{ LAUNCH_UP, on_up },
+	{ LAUNCH_SAY, on_say },
+	{ 0, NULL },
+};
+
+/* --- the stage ------------------------------------------------------------- */
+
+static void
+on_pause(void *arg)
+{
+	loop_stop(arg, 0);
+}
+
+/* Let everything happen that follows from what was done. */
+static void
+settle(void)
+{
+	struct timer t;
+
+	timer_init(&t, br.loop, on_pause, br.loop);
+	timer_set(&t, 30);
+	loop_run(br.loop);
+	timer_clear(&t);
+}
+
+static void
+run_component(const char *name)
+{
+	struct launch_run r = { .instances = 1, .component = str_of(name) };
+	int fd = memfd_from("conf", "x", 1);
+
+	chan_tell(launcher, LAUNCH_RUN, 0, &r, &fd);
+}
+
+static void
+planned(void)
+{
+	struct launch_planned p = { .generation = 1, .stop_ms = 1000,
+		.directory = STR("/etc/postern") };
+
+	chan_tell(launcher, LAUNCH_PLANNED, 0, &p, NULL);
+	settle();
+}
+
+static struct actor *
+actor(const char *name)
+{
+	for (size_t i = nactors; i > 0; i--)
+		if (strcmp(actors[i - 1].name, name) == 0)
+			return &actors[i - 1];
+	return NULL;
+}
+
+static void
+seal(struct actor *a)
+{
+	struct broker_sealed s;
+
+	memset(&s, 0, sizeof(s));
+	chan_tell(a->ch, BROKER_SEALED, 0, &s, NULL);
+	settle();
+}
+
+static void
+ready(struct actor *a)
+{
+	struct broker_ready r;
+
+	memset(&r, 0, sizeof(r));
+	chan_tell(a->ch, BROKER_READY, 0, &r, NULL);
+	settle();
+}
+
+static int
+setup(void **state)
+{
+	int sv[2];
+
+	(void)state;
+	memset(&br, 0, sizeof(br));
+	memset(actors, 0, sizeof(actors));
+	nactors = 0;
+	up = killed = 0;
+	said[0] = '\0';
+	attest_ok = true;
+	br.loop = loop_new();
+	TAILQ_INIT(&br.procs);
+	plan_init(&br.plan);
+	plan_init(&br.next);
+	grants_init(&br.grants);
+	br.address_key.have = br.route_key.have = true;
+	br.route_fd = memfd_from("k", "0123456789abcdef", 16);
+	br.address_fd = memfd_from("k", "0123456789abcdef", 16);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0, sv), 0);
+	br.launcher = chan_new(br.loop, sv[0], &edge_launch, SIDE_A,
+	    launch_on, NULL, &br);
+	launcher = chan_new(br.loop, sv[1], &edge_launch, SIDE_B,
+	    test_launcher_on, NULL, NULL);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct proc *p;
+
+	(void)state;
+	for (size_t i = 0; i < nactors; i++) {
+		fd_close(&actors[i].fd);
+		chan_free(&actors[i].ch);
+	}
+	while ((p = TAILQ_FIRST(&br.procs)) != NULL)
+		proc_free(&p);
+	chan_free(&launcher);
+	chan_free(&br.launcher);
+	plan_clear(&br.plan);
+	plan_clear(&br.next);
+	free(br.grants.notes);
+	fd_close(&br.route_fd);
+	fd_close(&br.address_fd);
+	loop_free(&br.loop);
+	return 0;
+}
+
+/* --- tests ----------------------------------------------------------------- */
+
+static void
+test_introduce(void **state)
+{
+	(void)state;
+	run_component("rewrite");
+	run_component("lookup");
+	run_component("logd");
+	planned();
+	assert_int_equal(nactors, 3);
+	/* Nothing is given to anybody who is not known to be sealed. */
+	assert_int_equal(actor("rewrite")->grants, 0);
+	seal(actor("rewrite"));
+	assert_int_equal(actor("rewrite")->channels, 0);
+	assert_int_equal(actor("lookup")->grants, 0);
+	seal(actor("lookup"));
+	assert_string_equal(actor("rewrite")->peers, "lookup-lookup ");
+	assert_string_equal(actor("lookup")->peers, "lookup-rewrite ");
+	seal(actor("logd"));
+	assert_string_equal(actor("logd")->peers, "log-rewrite log-lookup ");
+	assert_int_equal(up, 0);
+	ready(actor("rewrite"));
+	ready(actor("lookup"));
+	ready(actor("logd"));
+	assert_int_equal(up, 1);
+	assert_int_equal(killed, 0);
+}
+
+static void
+test_not_sealed(void **state)
+{
+	(void)state;
+	attest_ok = false;
+	run_component("rewrite");
+	planned();
+	seal(actor("rewrite"));
+	assert_int_equal(actor("rewrite")->grants, 0);
+	assert_int_equal(killed, 1);
+	assert_non_null(strstr(said, "wall nnp is missing"));
+}
+
+static void
+on_answer(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct broker_refused *no = rec;
+	struct actor *a = arg;
+
+	a->type = type;
+	a->error = type == BROKER_REFUSED ? no->error : 0;
+	if (type == BROKER_CONNECTED || type == BROKER_SOCKET) {
+		fd_close(&a->fd);
+		a->fd = fds[0];
+		fds[0] = -1;
+	}
+}
+
+static void
+ask_connect(struct actor *a, const struct netaddr *to, uint32_t expires,
+    uint64_t ticket)
+{
+	struct broker_connect q = { .to = *to, .expires = expires,
+		.ticket = ticket };
+
+	a->type = 0;
+	chan_ask(a->ch, BROKER_CONNECT, &q, NULL, on_answer, a);
+	settle();
+}
+
+static void
+test_connect(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct netaddr to = { .family = 4, .ip = { 127, 0, 0, 1 } };
+	socklen_t len = sizeof(in);
+	uint32_t expires = ticket_expiry();
+	int server = socket(AF_INET, SOCK_STREAM, 0);
+	struct actor *a;
+
+	(void)state;
+	assert_int_equal(bind(server, (struct sockaddr *)&in, len), 0);
+	assert_int_equal(listen(server, 5), 0);
+	getsockname(server, (struct sockaddr *)&in, &len);
+	to.port = ntohs(in.sin_port);
+	run_component("smtp");
+	planned();
+	a = actor("smtp");
+	seal(a);
+
+	/* An address of its own choice. */
+	ask_connect(a, &to, expires, 0);
+	assert_int_equal(a->type, BROKER_REFUSED);
+	assert_int_equal(a->error, EPERM);
+	ask_connect(a, &to, expires, 12345);
+	assert_int_equal(a->error, EPERM);
+	/* One that dns vouched for. */
+	ask_connect(a, &to, expires, ticket_address(&br.address_key, &to,
+	    expires));
+	assert_int_equal(a->type, BROKER_CONNECTED);
+	assert_int_not_equal(a->fd, -1);
+	/* Another port of that address. */
+	to.port++;
+	to.port -= 2;
+	ask_connect(a, &to, expires, ticket_address(&br.address_key,
+	    &(struct netaddr){ .family = 4, .ip = { 127, 0, 0, 1 },
+	    .port = 1 }, expires));
+	assert_int_equal(a->error, EPERM);
+	close(server);
+}
+
+static void
+test_rate(void **state)
+{
+	struct netaddr to = { .family = 4, .port = 1 };
+	const struct policy_request *rule;
+	struct actor *a;
+	unsigned refused = 0;
+
+	(void)state;
+	run_component("smtp");
+	planned();
+	a = actor("smtp");
+	seal(a);
+	rule = policy_request_find(policy_find(STR("smtp")), STR("connect"));
+	assert_non_null(rule);
+	for (unsigned i = 0; i < rule->burst * 2 + 10; i++) {
+		struct broker_connect q = { .to = to };
+
+		chan_ask(a->ch, BROKER_CONNECT, &q, NULL, on_answer, a);
+		if (i % 64 == 63) {
+			settle();
+			refused += a->error == EAGAIN;
+		}
+	}
+	settle();
+	assert_true(refused > 0 || a->error == EAGAIN);
+	assert_false(a->gone);
+}
+
+/* A verb that is not in the policy costs the channel, and the life. */
+static void
+test_not_in_policy(void **state)
+{
+	struct broker_mailbox q = { .user = STR("joe") };
+	struct actor *a;
+
+	(void)state;
+	run_component("rewrite");
+	planned();
+	a = actor("rewrite");
+	seal(a);
+	chan_ask(a->ch, BROKER_MAILBOX, &q, NULL, on_answer, a);
+	settle();
+	assert_true(a->gone);
+	assert_int_equal(killed, 1);
+	assert_non_null(strstr(said, "security"));
+}
+
+/* Before it is attested a component may not even ask. */
+static void
+test_too_early(void **state)
+{
+	struct netaddr to = { .family = 4, .port = 25 };
+	struct actor *a;
+
+	(void)state;
+	run_component("smtp");
+	planned();
+	a = actor("smtp");
+	ask_connect(a, &to, ticket_expiry(), ticket_address(&br.address_key,
+	    &to, ticket_expiry()));
+	assert_true(a->gone);
+}
+
+/* A component dies: its peers live, and another is started. */
+static void
+test_death(void **state)
+{
+	struct launch_exited e = { .pid = 1001, .signal = 9 };
+
+	(void)state;
+	run_component("rewrite");
+	run_component("lookup");
+	planned();
+	seal(actor("rewrite"));
+	seal(actor("lookup"));
+	/* Its channel closes before the launcher has seen it die. */
+	chan_free(&actors[0].ch);
+	settle();
+	introduce(broker_find(&br, STR("lookup"), 0));
+	settle();
+	chan_tell(launcher, LAUNCH_EXITED, 0, &e, NULL);
+	settle();
+	settle();
+	assert_int_equal(nactors, 3);
+	assert_string_equal(actors[2].name, "rewrite");
+	actors[1].peers[0] = '\0';
+	seal(&actors[2]);
+	assert_string_equal(actors[1].peers, "lookup-rewrite ");
+}
+
+static void
+test_grants_json(void **state)
+{
+	struct buf b;
+	struct proc *p;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	p = proc_new(&br, policy_find(STR("dns")), 0);
+	grants_note(&br.grants, p, true, "resolver", "x\"y\\z\n%d", 5);
+	grants_json(&br.grants, &b);
+	assert_non_null(strstr(buf_cstr(&b), "\"what\":\"x?y?z?5\""));
+	for (int i = 0; i < GRANT_NOTES + 10; i++)
+		grants_note(&br.grants, p, true, "v", "%d", i);
+	buf_reset(&b);
+	grants_json(&br.grants, &b);
+	assert_null(strstr(buf_cstr(&b), "x?y"));
+	buf_clear(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_introduce, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_not_sealed, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_in_policy, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_too_early, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_death, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_grants_json, setup,
+		    teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
