@@ -21,7 +21,9 @@
  *	say.c		words to people
  *	instance.c	an instance, described by its configuration directory
  *	talk.c json.c	questions to it, answers
+ *	kin.c		its processes, as the kernel knows them
  *	start.c stop.c status.c		its life
+ *	audit.c graph.c	what its processes may do
  */
 
 /* Exit statuses, besides 0. */
@@ -110,6 +112,9 @@ int talk_admin(struct talk *t, enum admin_what what, struct buf *out,
 
 /* --- start.c, stop.c, status.c -------------------------------------------- */
 command_fn cmd_start, cmd_stop, cmd_status, cmd_reload;
+
+/* --- audit.c, graph.c ----------------------------------------------------- */
+command_fn cmd_sandbox_audit;
 
 /* `root`, `user namespace`, ... */
 const char *level_name(int64_t level);

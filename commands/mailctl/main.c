@@ -25,6 +25,8 @@ static const struct command commands[] = {
 	{ "stop", cmd_stop, "[--now | --timeout SECONDS]", "stop it" },
 	{ "reload", cmd_reload, "", "read the configuration anew" },
 	{ "status", cmd_status, "", "what runs, and what is queued" },
+	{ "sandbox audit", cmd_sandbox_audit, "[--all] [COMPONENT ...]",
+	    "what each process may do, declared against measured" },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -69,6 +71,21 @@ take_common(int argc, char *argv[])
 	return n;
 }
 
+/* How many words of argv this command's name takes; 0 when it is not it. */
+static int
+fits(const char *name, char *const argv[])
+{
+	struct str s = str_of(name), w;
+	int n = 0;
+
+	while (str_token(&s, " ", &w)) {
+		if (argv[n] == NULL || !str_eq(w, str_of(argv[n])))
+			return 0;
+		n++;
+	}
+	return n;
+}
+
 static int
 run_mailctl(int argc, char *argv[])
 {
@@ -81,9 +98,12 @@ run_mailctl(int argc, char *argv[])
 		usage(stdout);
 		return 0;
 	}
-	for (const struct command *c = commands; c->name != NULL; c++)
-		if (strcmp(argv[1], c->name) == 0)
-			return c->fn(argc - 1, argv + 1);
+	for (const struct command *c = commands; c->name != NULL; c++) {
+		int words = fits(c->name, argv + 1);
+
+		if (words > 0)
+			return c->fn(argc - words, argv + words);
+	}
 	die_usage("there is no command \"%s\"; mailctl help lists them",
 	    argv[1]);
 }
