@@ -17,30 +17,20 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "conf/uids.h"
 #include "table/table.h"
 
 #include "launcher.h"
 
-/*
- * Each component has a user id of its own: sandbox_uid_base and its place in
- * this list, which only ever grows at its end, because files are owned by
- * these numbers.
- */
-static const char *const components[] = { "launcher", "broker", "logd",
-	"gate", "smtpd", "dns", "lookup", "rewrite", "cleanup", "qmgr", "smtp",
-	"local", "virtual", "mailbox", "bounce", "pickup", "control", "keys",
-	"auth", "mailauth", "pipe", "anvil" };
-
 uid_t
 files_uid(const struct launcher *l, const char *component)
 {
+	int64_t uid = conf_component_uid(l->uid_base, component);
+
 	/* In a user namespace there is one id; it is called 0 there. */
 	if (l->cradle.level != LEVEL_ROOT)
 		return 0;
-	for (size_t i = 0; i < NELEM(components); i++)
-		if (strcmp(component, components[i]) == 0)
-			return (uid_t)(l->uid_base + (int64_t)i);
-	return (uid_t)(l->uid_base + 63);
+	return (uid_t)(uid != -1 ? uid : l->uid_base + CONF_UIDS - 1);
 }
 
 /* A directory, made if need be, with exactly this owner and mode. */
@@ -105,6 +95,18 @@ files_spool(struct launcher *l, struct buf *err)
 	return 0;
 }
 
+/* Somebody who looks whether we run holds the lock for a moment, too. */
+static int
+try_lock(int fd)
+{
+	for (int i = 0; i < 10; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		usleep(20000);
+	}
+	return -1;
+}
+
 int
 files_lock(struct launcher *l, struct buf *err)
 {
@@ -118,7 +120,7 @@ files_lock(struct launcher *l, struct buf *err)
 	    (fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 	    0644)) == -1) {
 		buf_printf(err, "%s: %s", path, strerror(errno));
-	} else if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+	} else if (try_lock(fd) == -1) {
 		buf_printf(err, "the mail system is already running (%s is "
 		    "locked)", path);
 		fd_close(&fd);
