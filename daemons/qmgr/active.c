@@ -133,9 +133,37 @@ read_head(struct message *m)
 	return k;
 }
 
+/* --- hold ------------------------------------------------------------------ */
+
+static void
+on_held(uint64_t qid, int error, void *arg)
+{
+	char name[QID_TEXT_MAX];
+
+	(void)arg;
+	qid_format(qid, name);
+	if (error == 0)
+		log_info("%s: placed on hold", name);
+	else
+		log_error("%s: cannot be put on hold: %s", name,
+		    strerror(error));
+}
+
 /*
- * A message in hand enters the window.  NULL when there is something wrong
- * with it: it is then in corrupt, and reported.
+ * A restriction or an administrator wanted it held from the beginning: it goes
+ * there without having been tried.
+ */
+static bool
+born_held(struct message *m)
+{
+	if (!m->fresh || (m->flags & ENV_HOLD) == 0)
+		return false;
+	return store_hold(m->q->store, m->qid, STR_NONE, on_held, m->q) == 0;
+}
+
+/*
+ * A message in hand enters the window.  NULL when it went elsewhere: to hold,
+ * or, with something wrong with it, to corrupt (and that is reported).
  */
 static struct message *
 message_new(struct qmgr *q, uint64_t qid, bool fresh, enum sched_source from)
@@ -155,6 +183,10 @@ message_new(struct qmgr *q, uint64_t qid, bool fresh, enum sched_source from)
 		log_error("%s: envelope cannot be read: %s", m->name,
 		    strerror(errno));
 		store_corrupt(q->store, qid, "envelope cannot be read");
+		message_free(m);
+		return NULL;
+	}
+	if (born_held(m)) {
 		message_free(m);
 		return NULL;
 	}
@@ -639,20 +671,6 @@ to_deferred(struct message *m, int64_t due_us)
 		return;
 	}
 	q->deferring++;
-}
-
-static void
-on_held(uint64_t qid, int error, void *arg)
-{
-	char name[QID_TEXT_MAX];
-
-	(void)arg;
-	qid_format(qid, name);
-	if (error == 0)
-		log_info("%s: placed on hold", name);
-	else
-		log_error("%s: cannot be put on hold: %s", name,
-		    strerror(error));
 }
 
 static void
