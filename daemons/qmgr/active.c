@@ -81,6 +81,8 @@ read_events(struct message *m, unsigned *owed, bool *warned)
 		case EVENT_FATE:
 			if (e.fate == EVENT_FAILED)
 				*owed |= SCHED_NOTICE_FAILED;
+			if (e.fate == EVENT_DELIVERED)
+				m->success = true; /* if anybody asked */
 			for (uint32_t i = 0; event_final(e.fate) &&
 			    i < e.nranges; i++) {
 				struct event_range r = event_range(&e, i);
@@ -98,6 +100,8 @@ read_events(struct message *m, unsigned *owed, bool *warned)
 				*owed &= ~SCHED_NOTICE_FAILED;
 			if (e.notices & EVENT_NOTICE_DELAY)
 				*warned = true;
+			if (e.notices & EVENT_NOTICE_SUCCESS)
+				m->success = false;
 			break;
 		case EVENT_HOLD:
 		case EVENT_RELEASE:
@@ -285,7 +289,8 @@ active_fate(struct message *m, struct rcpt *r, enum event_fate fate,
 	 * The last good outcome is followed by the removal of the message in
 	 * the same turn, and needs no record of its own.
 	 */
-	if (fate == EVENT_FAILED || fate == EVENT_TRIED || m->left > 1)
+	if (fate == EVENT_FAILED || fate == EVENT_TRIED || m->left > 1 ||
+	    m->success)
 		if (store_event(m->q->store, m->qid, &e) == -1)
 			log_warn("%s: outcome not recorded: %s", m->name,
 			    strerror(errno));
@@ -674,6 +679,27 @@ to_deferred(struct message *m, int64_t due_us)
 }
 
 static void
+remove_message(struct message *m)
+{
+	if (store_remove(m->q->store, m->qid) == -1)
+		log_error("%s: cannot be removed: %s", m->name,
+		    strerror(errno));
+	else
+		log_info("%s: removed", m->name);
+}
+
+static void
+on_success(struct message *m, bool ok)
+{
+	if (ok)
+		remove_message(m);
+	else
+		to_deferred(m, qmgr_wall_us() +
+		    conf_ms(m->q->conf, P_MINIMAL_BACKOFF_TIME) * 1000);
+	message_free(m);
+}
+
+static void
 op_finish(void *arg, void *cookie, struct sched_msg *sm,
     const struct sched_outcome *o)
 {
@@ -683,12 +709,14 @@ op_finish(void *arg, void *cookie, struct sched_msg *sm,
 	(void)sm;
 	switch (o->what) {
 	case SCHED_DONE:
+		if (m->success && m->sender[0] != '\0') {
+			notices_success(m, on_success);
+			return;
+		}
+		remove_message(m);
+		break;
 	case SCHED_DELETE:
-		if (store_remove(q->store, m->qid) == -1)
-			log_error("%s: cannot be removed: %s", m->name,
-			    strerror(errno));
-		else
-			log_info("%s: removed", m->name);
+		remove_message(m);
 		break;
 	case SCHED_RETRY:
 		to_deferred(m, o->next_us);

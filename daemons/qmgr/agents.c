@@ -229,6 +229,9 @@ on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	}
 	if (f->flags & FATE_DESTINATION)
 		j->site_failed = true;
+	if (f->fate == FATE_SENT && (f->flags & FATE_DSN) == 0 &&
+	    (r->notify & ENV_NOTIFY_SUCCESS) != 0)
+		((struct message *)sched_unit_cookie(j->unit))->success = true;
 	active_fate(sched_unit_cookie(j->unit), r, fate, f->dsn, f->text,
 	    f->remote_mta);
 }

@@ -34,7 +34,6 @@ struct writer {
 	uint64_t pos;	     /* of the next batch, at a page boundary */
 	uint64_t mac;	     /* of the last acknowledged record */
 	uint64_t batch;
-	bool begun;	   /* its header is on disk */
 	uint64_t last_gen; /* for the next header: the segment before */
 	uint64_t last_end;
 	uint8_t *buf;

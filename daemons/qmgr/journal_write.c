@@ -47,13 +47,40 @@ take(struct journal *j)
 	pthread_mutex_unlock(&j->lock);
 }
 
-/*
- * Begin the next segment, in memory: its header is written with its first
- * batch.  Stopped before that write is whole, recovery finds the segment of
- * old, of which nothing is needed any more, or a header that does not verify.
- */
 static int
-begin_segment(struct journal *j)
+write_at(int fd, const uint8_t *p, uint64_t n, uint64_t off)
+{
+	while (n > 0) {
+		ssize_t k = pwrite(fd, p, (size_t)n, (off_t)off);
+
+		if (k == -1 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return -1;
+		p += k;
+		n -= (uint64_t)k;
+		off += (uint64_t)k;
+	}
+	return 0;
+}
+
+/* No more records in this one. */
+static void
+end_segment(struct journal *j, bool bad)
+{
+	struct writer *w = &j->w;
+
+	pthread_mutex_lock(&j->lock);
+	w->seg->state = SEGMENT_FULL;
+	if (bad)
+		w->seg->bad = true;
+	pthread_mutex_unlock(&j->lock);
+	w->seg = NULL;
+}
+
+/* The next free segment, in the order in which they were begun, or NULL. */
+static struct segment *
+next_free(struct journal *j)
 {
 	struct writer *w = &j->w;
 	struct segment *s;
@@ -73,30 +100,42 @@ begin_segment(struct journal *j)
 	} else
 		j->starved = true;
 	pthread_mutex_unlock(&j->lock);
+	return s;
+}
+
+/*
+ * Begin the next segment.  Its header is on disk before anything else of it is
+ * overwritten: stopped before that, recovery finds the segment of old, whole,
+ * of which nothing is needed any more; in it, a header that does not verify;
+ * after it, a segment without records.  Returns -1 when there is no segment,
+ * else 0 or why it failed.
+ */
+static int
+begin_segment(struct journal *j)
+{
+	struct writer *w = &j->w;
+	struct segment *s = next_free(j);
+	uint8_t page[JOURNAL_PAGE];
+	int e = 0;
+
 	if (s == NULL)
 		return -1;
 	arc4random_buf(s->head.key, sizeof(s->head.key));
 	arc4random_buf(&s->head.seed, sizeof(s->head.seed));
+	journal_put_head(&s->head, page);
 	w->seg = s;
 	w->pos = JOURNAL_PAGE;
 	w->mac = journal_first_mac(&s->head);
 	w->batch = 0;
-	w->begun = false;
-	return 0;
-}
-
-/* No more records in this one. */
-static void
-end_segment(struct journal *j, bool bad)
-{
-	struct writer *w = &j->w;
-
-	pthread_mutex_lock(&j->lock);
-	w->seg->state = SEGMENT_FULL;
-	if (bad)
-		w->seg->bad = true;
-	pthread_mutex_unlock(&j->lock);
-	w->seg = NULL;
+	if (write_at(s->fd, page, sizeof(page), 0) == -1 ||
+	    fdatasync(s->fd) == -1) {
+		e = errno;
+		end_segment(j, true);
+	} else {
+		w->last_gen = s->head.gen;
+		w->last_end = JOURNAL_PAGE;
+	}
+	return e;
 }
 
 /* Encode one record at p; -1 when its content cannot be read. */
@@ -159,26 +198,8 @@ batch_size(struct writer *w, uint64_t room)
 	return n;
 }
 
-static int
-write_at(int fd, const uint8_t *p, uint64_t n, uint64_t off)
-{
-	while (n > 0) {
-		ssize_t k = pwrite(fd, p, (size_t)n, (off_t)off);
-
-		if (k == -1 && errno == EINTR)
-			continue;
-		if (k <= 0)
-			return -1;
-		p += k;
-		n -= (uint64_t)k;
-		off += (uint64_t)k;
-	}
-	return 0;
-}
-
 /*
- * Write the first n bytes of the buffer (a header page first when the segment
- * is not begun) and wait for the disk.  An error of the barrier means that the
+ * Write the first n bytes of the buffer and wait for the disk.  An error of the barrier means that the
  * state of the pages is unknown: a later barrier would succeed without them.
  * The segment is given up, and what it has beyond the last acknowledged record
  * does not count, as the next segment's header says.
@@ -187,10 +208,9 @@ static int
 barrier(struct journal *j, uint64_t n)
 {
 	struct writer *w = &j->w;
-	uint64_t off = w->begun ? w->pos : 0;
 	int e;
 
-	if (write_at(w->seg->fd, w->buf, n, off) == -1) {
+	if (write_at(w->seg->fd, w->buf, n, w->pos) == -1) {
 		e = errno;
 	} else if (fdatasync(w->seg->fd) == -1) {
 		e = errno;
@@ -228,16 +248,14 @@ write_batch(struct journal *j, uint64_t n)
 {
 	struct writer *w = &j->w;
 	struct segment *s = w->seg;
-	uint64_t lead = w->begun ? 0 : JOURNAL_PAGE, len = lead, mac = w->mac;
+	uint64_t len = 0, mac = w->mac;
 	struct journal_adds batch;
 	struct journal_add *a;
 	uint64_t size;
 	int e;
 
 	STAILQ_INIT(&batch);
-	buffer_for(w, journal_page_up(lead + n));
-	if (lead > 0)
-		journal_put_head(&s->head, w->buf);
+	buffer_for(w, journal_page_up(n));
 	w->batch++;
 	while (n > 0 && (a = STAILQ_FIRST(&w->work)) != NULL) {
 		STAILQ_REMOVE_HEAD(&w->work, link);
@@ -256,12 +274,24 @@ write_batch(struct journal *j, uint64_t n)
 	e = barrier(j, size);
 	if (e == 0) {
 		w->last_gen = s->head.gen;
-		w->last_end = w->pos + (len - lead);
-		w->pos += size - lead;
+		w->last_end = w->pos + len;
+		w->pos += size;
 		w->mac = mac;
-		w->begun = true;
 	}
 	answer(j, &batch, s, e);
+}
+
+/* Fail everything that was taken. */
+static void
+fail_work(struct journal *j, int e)
+{
+	struct journal_add *a;
+
+	while ((a = STAILQ_FIRST(&j->w.work)) != NULL) {
+		STAILQ_REMOVE_HEAD(&j->w.work, link);
+		finish(j, a, e);
+	}
+	jobs_news(j->t);
 }
 
 void
@@ -276,20 +306,23 @@ journal_run(struct job *job)
 		take(j);
 		if (STAILQ_EMPTY(&w->work))
 			return;
-		if (w->seg == NULL && begin_segment(j) == -1)
-			return;
+		if (w->seg == NULL) {
+			int e = begin_segment(j);
+
+			if (e == -1)
+				return;
+			if (e > 0) {
+				fail_work(j, e);
+				return;
+			}
+		}
 		n = batch_size(w, j->segment_size - w->pos);
 		if (n > 0)
 			write_batch(j, n);
-		else if (w->begun)
+		else if (w->pos > JOURNAL_PAGE)
 			end_segment(j, false);
-		else {
-			/* Larger than a segment: journal_fits() was not asked. */
-			struct journal_add *a = STAILQ_FIRST(&w->work);
-
-			STAILQ_REMOVE_HEAD(&w->work, link);
-			finish(j, a, EFBIG);
-			jobs_news(j->t);
-		}
+		else
+			/* Larger than a segment: journal_fits() knew. */
+			fail_work(j, EFBIG);
 	}
 }

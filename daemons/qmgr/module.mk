@@ -41,8 +41,11 @@ t_sched_LIBS := -lm
 
 t_store_USES := qmgr
 t_store_LIBS := -lm -lpthread
-t_journal_USES := qmgr
-t_journal_LIBS := -lm -lpthread
+t_store_model_USES := qmgr
+t_store_model_LIBS := -lm -lpthread -Wl,--wrap=pwrite,--wrap=write \
+	-Wl,--wrap=fsync,--wrap=fdatasync,--wrap=renameat \
+	-Wl,--wrap=unlinkat,--wrap=syscall \
+	-Wl,--wrap=clock_ms,--wrap=clock_wall_us
 fuzz_journal_USES := qmgr
 fuzz_journal_LIBS := -lm -lpthread
 t_sched_mail_USES := qmgr

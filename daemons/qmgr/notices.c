@@ -18,10 +18,14 @@
 
 #define REPORTS_MAX 30720 /* of bounce_make */
 
+/* Beside the scheduler's kinds: it does not know of this one. */
+#define NOTICE_SUCCESS 0x100u
+
 /* Notices that a message waits for. */
 struct notice {
 	struct message *m;
 	unsigned kinds; /* EVENT_NOTICE_*, to be recorded */
+	void (*done)(struct message *m, bool ok); /* NULL: the scheduler */
 };
 
 /* What was last said of a recipient. */
@@ -39,6 +43,8 @@ concerns(const struct verdict *v, unsigned kinds)
 {
 	if (!v->have)
 		return false;
+	if (v->e.fate == EVENT_DELIVERED || v->e.fate == EVENT_RELAYED)
+		return (kinds & NOTICE_SUCCESS) != 0;
 	if (v->e.fate == EVENT_FAILED)
 		return (kinds & SCHED_NOTICE_FAILED) != 0;
 	return v->e.fate == EVENT_TRIED &&
@@ -93,7 +99,9 @@ put_reports(struct message *m, const struct verdict *v, unsigned kinds,
 			struct event_range range = { pos, 1 };
 			struct event e;
 
-			if (pos >= m->nrcpts || !concerns(&v[pos], kinds))
+			if (pos >= m->nrcpts || !concerns(&v[pos], kinds) ||
+			    ((kinds & NOTICE_SUCCESS) != 0 &&
+			    (rcpt.notify & ENV_NOTIFY_SUCCESS) == 0))
 				continue;
 			e = v[pos].e;
 			e.ranges = &range;
@@ -116,14 +124,18 @@ static void
 done(struct notice *n, bool ok)
 {
 	struct message *m = n->m;
+	struct qmgr *q = m->q;
 	struct event e = { .type = EVENT_NOTICE, .time_us = qmgr_wall_us(),
 		.notices = n->kinds };
 
 	if (ok && store_event(m->q->store, m->qid, &e) == -1)
 		log_warn("%s: notice not recorded: %s", m->name,
 		    strerror(errno));
-	sched_notice_done(m->q->sched, m->sm, ok);
-	qmgr_touch(m->q);
+	if (n->done != NULL)
+		n->done(m, ok);
+	else
+		sched_notice_done(m->q->sched, m->sm, ok);
+	qmgr_touch(q);
 	free(n);
 }
 
@@ -140,13 +152,30 @@ on_made(unsigned type, const void *rec, int *fds, void *arg)
 static enum bounce_kind
 kind_of(const struct message *m, unsigned kinds)
 {
+	if (kinds & NOTICE_SUCCESS)
+		return BOUNCE_SUCCESS;
 	if ((kinds & (SCHED_NOTICE_FAILED | SCHED_NOTICE_EXPIRED)) == 0)
 		return BOUNCE_DELAYED;
 	return m->sender[0] == '\0' ? BOUNCE_DOUBLE : BOUNCE_FAILED;
 }
 
-void
-notices_make(struct message *m, unsigned kinds)
+static unsigned
+event_of(enum bounce_kind kind)
+{
+	switch (kind) {
+	case BOUNCE_DELAYED:
+		return EVENT_NOTICE_DELAY;
+	case BOUNCE_SUCCESS:
+		return EVENT_NOTICE_SUCCESS;
+	case BOUNCE_FAILED:
+	case BOUNCE_DOUBLE:
+		break;
+	}
+	return EVENT_NOTICE_BOUNCE;
+}
+
+static void
+make(struct message *m, unsigned kinds, void (*fn)(struct message *m, bool ok))
 {
 	struct qmgr *q = m->q;
 	struct notice *n = xcalloc(1, sizeof(*n));
@@ -159,9 +188,9 @@ notices_make(struct message *m, unsigned kinds)
 	struct buf b;
 
 	n->m = m;
+	n->done = fn;
 	rec.kind = (uint8_t)kind_of(m, kinds);
-	n->kinds = rec.kind == BOUNCE_DELAYED ? EVENT_NOTICE_DELAY :
-	    EVENT_NOTICE_BOUNCE;
+	n->kinds = event_of(kind_of(m, kinds));
 	if (q->bounce == NULL || m->edits.len > DELIVER_EDITS_MAX ||
 	    store_content(q->store, m->qid, &sc) == -1) {
 		done(n, false);
@@ -177,4 +206,16 @@ notices_make(struct message *m, unsigned kinds)
 	chan_ask(q->bounce, BOUNCE_MAKE, &rec, &sc.fd, on_made, n);
 	free(v);
 	buf_clear(&b);
+}
+
+void
+notices_make(struct message *m, unsigned kinds)
+{
+	make(m, kinds, NULL);
+}
+
+void
+notices_success(struct message *m, void (*fn)(struct message *m, bool ok))
+{
+	make(m, NOTICE_SUCCESS, fn);
 }

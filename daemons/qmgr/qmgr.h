@@ -106,6 +106,7 @@ struct message {
 	bool reading; /* the answer to a read() is not complete */
 	uint32_t resolving; /* recipients whose way is being asked for */
 	bool more;
+	bool success; /* a sender wants to hear of a success */
 	TAILQ_HEAD(, rcpt) rcpts; /* in memory */
 	uint64_t keys[STORE_KEYS_MAX]; /* destinations it waits for */
 	uint32_t nkeys;
@@ -159,6 +160,12 @@ void agents_resume(struct qmgr *q);
 
 /* --- notices.c ------------------------------------------------------------ */
 void notices_make(struct message *m, unsigned kinds);
+/*
+ * The DSN of success, when all else is done.  The message is kept until it is
+ * in the queue; done() is called then, or with false.
+ */
+void notices_success(struct message *m, void (*done)(struct message *m,
+    bool ok));
 
 /* --- maildrop.c ----------------------------------------------------------- */
 extern const struct chan_on maildrop_on[];

@@ -154,6 +154,8 @@ report(struct job *j, struct rcpt *r, const struct why *w)
 		    ms_between(j->ready_us, now) };
 	if (rec.fate == FATE_DEFERRED && j->destination)
 		rec.flags |= FATE_DESTINATION;
+	if (w->dsn_passed)
+		rec.flags |= FATE_DSN;
 	log_fate(j, r, w, (enum fate)rec.fate, dsn, now);
 	if (j->ch != NULL)
 		chan_tell(j->ch, DELIVER_FATE, j->id, &rec, NULL);

@@ -119,6 +119,7 @@ session_thanks(struct session *s, struct why *w)
 	reply_flat(&s->reply, &flat);
 	why_set(w, reply_status(&s->reply), "%.900s", buf_cstr(&flat));
 	w->sent = true;
+	w->dsn_passed = (s->features & FEAT_DSN) != 0;
 	remote_words(s, w, &flat);
 	buf_clear(&flat);
 }

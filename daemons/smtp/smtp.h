@@ -122,6 +122,7 @@ struct why {
 	char *remote_text;
 	unsigned conn_use;
 	bool sent; /* it was delivered */
+	bool dsn_passed; /* to a server that reports success itself */
 };
 
 void why_clear(struct why *w);

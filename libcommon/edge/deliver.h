@@ -64,6 +64,8 @@ enum fate_flags {
 	/* Counts against the destination's concurrency: no connection, or
 	 * no greeting. */
 	FATE_DESTINATION = 0x1,
+	/* Sent to a server that tells the sender of success itself (DSN). */
+	FATE_DSN = 0x2,
 };
 
 #define deliver_done_FIELDS(F)
