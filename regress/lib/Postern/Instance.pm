@@ -283,7 +283,8 @@ sub pids
 	if (defined $main) {
 		$pid{$_} = 1 for $main, descendants($main);
 	}
-	return sort { $a <=> $b } keys %pid;
+	my @pids = sort { $a <=> $b } keys %pid;
+	return @pids;
 }
 
 # The processes of a component, by the name of the program or its title.
