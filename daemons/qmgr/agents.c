@@ -97,7 +97,8 @@ send_job(struct qmgr *q, struct agent *a, struct sched_unit *u,
 		.sender = str_of(m->sender), .transport = first->transport,
 		.nexthop = first->nexthop, .route_ticket = ticket,
 		.arrived_us = m->arrival_us, .active_us = m->active_us,
-		.flags = m->flags, .envid = str_sub(str_of(m->envid), 0, 256),
+		.flags = m->flags, .ret = m->ret,
+		.envid = str_sub(str_of(m->envid), 0, 256),
 		.offset = sc->off, .size = sc->size,
 		.edits = buf_get(&m->edits), .rcpts = rcpts };
 	int fd = sc->fd;

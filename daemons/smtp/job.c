@@ -149,6 +149,7 @@ job_new(struct smtp *m, struct settings *st, struct chan *ch, uint64_t id,
 	j->fd = fd;
 	j->route_ticket = rec->route_ticket;
 	j->flags = rec->flags;
+	j->ret = rec->ret;
 	j->arrived_us = rec->arrived_us;
 	j->active_us = rec->active_us;
 	j->start_us = clock_wall_us();

@@ -59,6 +59,9 @@ put_mail(struct session *s)
 		buf_puts(b, " BODY=8BITMIME");
 	if ((s->features & FEAT_SMTPUTF8) && (j->flags & ENV_SMTPUTF8))
 		buf_puts(b, " SMTPUTF8");
+	if ((s->features & FEAT_DSN) && j->ret != ENV_RET_NONE)
+		buf_printf(b, " RET=%s",
+		    j->ret == ENV_RET_HDRS ? "HDRS" : "FULL");
 	if ((s->features & FEAT_DSN) && j->envid.n > 0) {
 		buf_puts(b, " ENVID=");
 		xtext_encode(b, j->envid);

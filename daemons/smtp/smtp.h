@@ -150,6 +150,7 @@ struct job {
 	struct str qid, sender, nexthop, envid;
 	uint64_t route_ticket;
 	uint32_t flags; /* ENV_... */
+	uint8_t ret; /* ENV_RET_... */
 	int64_t arrived_us, active_us, start_us, ready_us;
 	int fd;
 	struct content content;

@@ -30,6 +30,7 @@
 	F(I64, arrived_us) \
 	F(I64, active_us) \
 	F(U32, flags) /* of the envelope */ \
+	F(U8, ret) /* enum env_ret */ \
 	F(STR, envid, 256) \
 	F(U64, offset) \
 	F(U64, size) \

@@ -349,7 +349,8 @@ rig_job(struct rig *r, const char *transport, const char *nexthop,
 		.nexthop = str_of(nexthop), .flags = flags,
 		.arrived_us = clock_wall_us() - 3210000,
 		.active_us = clock_wall_us() - 10000,
-		.size = strlen(content) };
+		.size = strlen(content), .ret = ENV_RET_HDRS,
+		.envid = STR("Q+1") };
 	struct buf b;
 	int fd = memfd_from("message", content, strlen(content));
 

@@ -112,9 +112,9 @@ static const struct scenario scenarios[] = {
   { PIPED "> MAIL FROM:<s@a> SIZE=18 BODY=8BITMIME\n> RCPT\n> DATA\n" MAIL1_OK ">.\n< 250 fine\n" },
   { { FATE_SENT, 0, "2.0.0", "250 fine" } }, NULL },
 { "DSN", "", "smtp", { "127.0.0.1" }, "r@b!6!rfc822;x+y@c q@b", 0,
-  { HELLO "< 250 DSN\n> MAIL FROM:<s@a>\n> RCPT TO:<r@b> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2By@c\n> RCPT TO:<q@b>\n> DATA\n"
+  { HELLO "< 250 DSN\n> MAIL FROM:<s@a> RET=HDRS ENVID=Q+2B1\n> RCPT TO:<r@b> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2By@c\n> RCPT TO:<q@b>\n> DATA\n"
     "< 250 ok\n< 250 ok\n< 250 ok\n< 354 go\n>.\n< 250 fine\n" },
-  { { FATE_SENT, 0, "2.0.0", "250 fine" }, { FATE_SENT, 0, "2.0.0", "250 fine" } }, "to=<r@b>, orig_to=<orig@here>, relay=mx" },
+  { { FATE_SENT, FATE_DSN, "2.0.0", "250 fine" }, { FATE_SENT, FATE_DSN, "2.0.0", "250 fine" } }, "to=<r@b>, orig_to=<orig@here>, relay=mx" },
 { "SMTPUTF8 needed and not there", "", "smtp", { "127.0.0.1" }, "\303\274@b", ENV_SMTPUTF8, { PIPED "> QUIT\n&" },
   { { FATE_BOUNCED, 0, "5.6.7", "SMTPUTF8 is required, but was not offered by host mx.example[127.0.0.1]" } }, NULL },
 { "LMTP: an answer for each", "", "lmtp", { "127.0.0.1" }, "r@b q@b p@b", 0,
