@@ -68,11 +68,28 @@ enum lookup_status {
 	F(STR, shell, 256) \
 	F(STR, gecos, 512)
 
+/*
+ * local: a piece of an :include: file that this alias of alias_maps names.
+ * The stamp is the same for all pieces of a file that has not changed.
+ */
+#define lookup_include_FIELDS(F) \
+	F(STR, alias, LOOKUP_KEY_MAX) \
+	F(STR, path, 512) \
+	F(U64, offset)
+/* status: FOUND, or text says why not. */
+#define lookup_text_FIELDS(F) \
+	F(U8, status) \
+	F(U8, more) \
+	F(U64, stamp) \
+	F(STR, text, LOOKUP_VALUE_MAX)
+
 #define EDGE_LOOKUP(R) \
 	R(LOOKUP_FIND, lookup_find, REC_ASK, SIDE_A, 0) \
 	R(LOOKUP_ANSWER, lookup_answer, REC_ANSWER, SIDE_B, 0) \
 	R(LOOKUP_USER, lookup_user, REC_ASK, SIDE_A, 0) \
-	R(LOOKUP_PASSWD, lookup_passwd, REC_ANSWER, SIDE_B, 0)
+	R(LOOKUP_PASSWD, lookup_passwd, REC_ANSWER, SIDE_B, 0) \
+	R(LOOKUP_INCLUDE, lookup_include, REC_ASK, SIDE_A, 0) \
+	R(LOOKUP_TEXT, lookup_text, REC_ANSWER, SIDE_B, 0)
 
 EDGE_DECLARE(lookup, EDGE_LOOKUP);
 
