@@ -69,6 +69,28 @@ is_word(const struct path_param *p, const char *keyword)
 	return str_caseeq(p->keyword, str_of(keyword));
 }
 
+/* RFC 1870 allows twenty digits, which is more than fits. */
+static bool
+mail_size(struct session *s, struct str value)
+{
+	bool digits = value.n > 0;
+	uint64_t n;
+
+	for (size_t i = 0; i < value.n; i++)
+		digits = digits && ascii_isdigit((unsigned char)value.p[i]);
+	if (!digits) {
+		reject(s, 501, DSN(5, 5, 4), "Error: bad message size syntax");
+		return false;
+	}
+	if (str_u64(value, INT64_MAX / 2, &n) == -1) {
+		reject(s, 552, DSN(5, 3, 4),
+		    "Message size exceeds fixed limit");
+		return false;
+	}
+	s->mail->declared = (int64_t)n;
+	return true;
+}
+
 /* One parameter of MAIL; false when it was refused. */
 static bool
 mail_param(struct session *s, const struct path_param *p)
@@ -76,17 +98,9 @@ mail_param(struct session *s, const struct path_param *p)
 	struct mail *m = s->mail;
 	enum dsn_ret ret;
 	struct buf b;
-	uint64_t n;
 
-	if (is_word(p, "SIZE") && (s->sv->ehlo & EHLO_SIZE) != 0) {
-		if (str_u64(p->value, INT64_MAX / 2, &n) == -1) {
-			reject(s, 501, DSN(5, 5, 4),
-			    "Error: bad message size syntax");
-			return false;
-		}
-		m->declared = (int64_t)n;
-		return true;
-	}
+	if (is_word(p, "SIZE") && (s->sv->ehlo & EHLO_SIZE) != 0)
+		return mail_size(s, p->value);
 	if (is_word(p, "BODY") && (s->sv->ehlo & EHLO_8BITMIME) != 0 &&
 	    (str_caseeq(p->value, STR("7BIT")) ||
 		str_caseeq(p->value, STR("8BITMIME")))) {

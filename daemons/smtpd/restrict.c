@@ -257,7 +257,8 @@ finish(struct eval *e)
 	struct eval_later *l = &e->if_permit;
 	enum verdict v = RULE_DUNNO;
 
-	if (e->s->verb == VERB_RCPT && e->s->sv->unlisted_rcpt)
+	if ((e->s->verb == VERB_RCPT || e->s->verb == VERB_VRFY) &&
+	    e->s->sv->unlisted_rcpt)
 		v = reject_unlisted(e, STAGE_RCPT);
 	if (v == RULE_REJECT)
 		return EVAL_REJECT;

@@ -263,8 +263,8 @@ t_small_verbs(void **state)
 	    "C:", "S:502 5.5.2 Error: command not recognized", "C:VRFY",
 	    "S:501 5.5.4 Syntax: VRFY address", "C:VRFY bob@example.com",
 	    "S:252 2.0.0 bob@example.com", "C:VRFY nobody@example.com",
-	    /* smtpd_reject_unlisted_recipient is about RCPT; a rule may ask */
-	    "S:252 2.0.0 nobody@example.com", "C:VRFY joe@far.example",
+	    "S:550 5.1.1 <nobody@example.com>: Recipient address rejected: "
+	    "User unknown in local recipient table", "C:VRFY joe@far.example",
 	    "S:554 5.7.1 <joe@far.example>: Relay access denied", "C:help",
 	    "S:214 2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY "
 	    "HELP QUIT",
