@@ -145,8 +145,9 @@ descriptor_kind(int fd, struct str link, enum policy_kind *out,
 	case S_IFCHR:
 		buf_printf(text, "device %u:%u", major(st.st_rdev),
 		    minor(st.st_rdev));
-		*out = KIND_NULL;
-		return st.st_rdev == makedev(1, 3) ? 0 : -1;
+		*out = st.st_rdev == makedev(1, 11) ? KIND_KMSG : KIND_NULL;
+		return st.st_rdev == makedev(1, 3) ||
+			st.st_rdev == makedev(1, 11) ? 0 : -1;
 	}
 	return other_kind(link, out, text);
 }

@@ -33,6 +33,7 @@ enum policy_kind {
 	KIND_EVENT, /* epoll, eventfd, timerfd, signalfd */
 	KIND_DIR,
 	KIND_NAMESPACE, /* the launcher's empty network */
+	KIND_KMSG,  /* the kernel's log, to read */
 	KIND_N
 };
 

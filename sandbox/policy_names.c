@@ -20,6 +20,7 @@ const struct named kind_table[] = {
 	{ "memfd-read", KIND_MEMFD_READ },
 	{ "memfd", KIND_MEMFD },
 	{ "pipe", KIND_PIPE },
+	{ "kernel-log", KIND_KMSG },
 	{ "event", KIND_EVENT },
 	{ "dir", KIND_DIR },
 	{ "namespace", KIND_NAMESPACE },
