@@ -264,7 +264,8 @@ t_small_verbs(void **state)
 	    "S:501 5.5.4 Syntax: VRFY address", "C:VRFY bob@example.com",
 	    "S:252 2.0.0 bob@example.com", "C:VRFY nobody@example.com",
 	    "S:550 5.1.1 <nobody@example.com>: Recipient address rejected: "
-	    "User unknown in local recipient table", "C:VRFY joe@far.example",
+	    "User unknown in local recipient table",
+	    "C:VRFY joe@far.example",
 	    "S:554 5.7.1 <joe@far.example>: Relay access denied", "C:help",
 	    "S:214 2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY "
 	    "HELP QUIT",
