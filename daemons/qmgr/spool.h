@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/dirlist.h"
 #include "base/attr.h"
+#include "base/dirlist.h"
 #include "queue/qid.h"
 
 /*
@@ -22,7 +22,7 @@
  *	deferred/4/A/ID		waiting; its modification time is when it is due
  *	hold/4/A/ID
  *	corrupt/ID
- *	journal/, index/	see journal.h, index.h
+ *	journal/, index/	see journal.h, store_index.h
  *
  * After spool_open() the struct is only read, so that any thread may use it.
  */

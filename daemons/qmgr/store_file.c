@@ -17,7 +17,41 @@
 
 #define WINDOW 65536
 
-/* Read events up to this many bytes; a file with more is not ours. */
+/* Read and verify all of it; the events come along. */
+static enum qfile_state
+load_file(struct file_job *f, int fd)
+{
+	enum qfile_state bad = qfile_open(fd, f->qid, &f->q);
+
+	if (bad == QFILE_OK)
+		bad = qfile_verify_env(fd, &f->q, &f->counts);
+	if (bad == QFILE_OK)
+		bad = qfile_verify_content(fd, &f->q);
+	if (bad == QFILE_OK &&
+	    qfile_events(fd, &f->q, &f->loaded, &f->end) == -1)
+		bad = QFILE_UNREADABLE;
+	return bad;
+}
+
+static void
+file_load_run(struct file_job *f)
+{
+	int fd = -1;
+
+	f->bad = QFILE_UNREADABLE;
+	if (f->found || spool_find(f->sp, f->qid, &f->at, NULL) == 0)
+		fd = spool_file(f->sp, f->at, f->qid, O_RDONLY);
+	if (fd != -1)
+		f->bad = load_file(f, fd);
+	if (f->bad == QFILE_OK)
+		f->error = 0;
+	else if (f->bad == QFILE_UNREADABLE)
+		f->error = errno != 0 ? errno : EIO;
+	else
+		f->error = EBADMSG;
+	fd_close(&fd);
+}
+
 static void
 job_run(struct job *job)
 {
@@ -28,27 +62,8 @@ job_run(struct job *job)
 		file_place_run(f);
 	else if (f->kind == FILE_STREAM)
 		file_stream_run(f);
-	else {
-		int fd = -1;
-
-		f->bad = QFILE_UNREADABLE;
-		if (f->found || spool_find(f->sp, f->qid, &f->at, NULL) == 0)
-			fd = spool_file(f->sp, f->at, f->qid, O_RDONLY);
-		if (fd != -1)
-			f->bad = qfile_open(fd, f->qid, &f->q);
-		if (fd != -1 && f->bad == QFILE_OK)
-			f->bad = qfile_verify_env(fd, &f->q, &f->counts);
-		if (fd != -1 && f->bad == QFILE_OK)
-			f->bad = qfile_verify_content(fd, &f->q);
-		if (f->bad == QFILE_OK &&
-		    qfile_events(fd, &f->q, &f->loaded, &f->end) == -1)
-			f->bad = QFILE_UNREADABLE;
-		f->error = f->bad == QFILE_OK  ? 0 :
-		    f->bad != QFILE_UNREADABLE ? EBADMSG :
-		    errno != 0		       ? errno :
-						 EIO;
-		fd_close(&fd);
-	}
+	else
+		file_load_run(f);
 }
 
 static void

@@ -142,6 +142,8 @@ store_threads_start(unsigned files)
 
 	if (t == NULL)
 		return NULL;
+	/* What breaks a lease of ours (store_file.c) is no reason to die. */
+	signal(SIGIO, SIG_IGN);
 	/* Signals are for the loop's thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);

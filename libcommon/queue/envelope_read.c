@@ -44,7 +44,9 @@ env_open_fd(struct env_reader *r, int fd, uint64_t off, uint64_t size)
 void
 env_open_part(struct env_reader *r, struct str part)
 {
-	*r = (struct env_reader){ .in = part, .fd = -1, .state = AT_EDITS,
+	*r = (struct env_reader){ .in = part,
+		.fd = -1,
+		.state = AT_EDITS,
 		.part = true };
 }
 
