@@ -110,6 +110,7 @@ struct proc {
 	/* mailbox processes only: whose, and who waits for it. */
 	bool is_mailbox;
 	char *user;
+	char *dir; /* of files that aliases name */
 	uid_t uid;
 	gid_t gid;
 	char *home;
@@ -150,7 +151,8 @@ void introduce_config(struct proc *p);
 /* --- request.c ------------------------------------------------------------ */
 
 /* What components ask for: handlers of the broker edge, arg is the proc. */
-chan_fn request_connect, request_resolver, request_table, request_mailbox,
+chan_fn request_connect, request_resolver, request_table, request_include,
+    request_mailbox,
     request_reopen, request_admin;
 /* Make the buckets of a policy; free() them. */
 struct bucket *request_buckets(const struct policy *policy);

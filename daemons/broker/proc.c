@@ -111,6 +111,7 @@ proc_free(struct proc **pp)
 	chan_free(&p->ch);
 	free(p->buckets);
 	free(p->user);
+	free(p->dir);
 	free(p->home);
 	free(p);
 }
@@ -227,6 +228,7 @@ static const struct chan_on proc_on[] = {
 	{ BROKER_CONNECT, request_connect },
 	{ BROKER_RESOLVER, request_resolver },
 	{ BROKER_TABLE, request_table },
+	{ BROKER_INCLUDE, request_include },
 	{ BROKER_MAILBOX, request_mailbox },
 	{ BROKER_REOPEN, request_reopen },
 	{ BROKER_ADMIN, request_admin },
@@ -265,7 +267,8 @@ proc_start(struct proc *p)
 	struct launch_spawn q = { .instance = p->instance,
 		.component = str_of(p->policy->name) };
 	struct launch_mailbox m = { .instance = p->instance, .uid = p->uid,
-		.gid = p->gid, .user = str_of(p->user) };
+		.gid = p->gid, .user = str_of(p->user),
+		.dir = str_of(p->dir) };
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,

@@ -279,6 +279,23 @@ request_table(struct chan *ch, uint64_t id, const void *rec, int *fds,
 }
 
 void
+request_include(struct chan *ch, uint64_t id, const void *rec, int *fds,
+    void *arg)
+{
+	const struct broker_include *i = rec;
+	struct launch_open q = { .what = OPEN_INCLUDE, .name = i->path };
+	struct proc *p = arg;
+
+	(void)ch;
+	(void)fds;
+	if (!charge(p, id, "include"))
+		return;
+	grants_note(&p->br->grants, p, true, "include", STR_FMT,
+	    STR_ARG(i->path));
+	send_errand(p, id, &q);
+}
+
+void
 request_reopen(struct chan *ch, uint64_t id, const void *rec, int *fds,
     void *arg)
 {
@@ -310,8 +327,9 @@ find_mailbox(struct broker *br, const struct broker_mailbox *q, size_t *out_n)
 		(*out_n)++;
 		if (p->state == PROC_STOPPING)
 			continue;
-		if (str_eq(q->user, str_of(p->user)) && (q->user.n > 0 ||
-		    (p->uid == q->uid && p->gid == q->gid)))
+		if (str_eq(q->user, str_of(p->user)) &&
+		    str_eq(q->dir, str_of(p->dir)) && (q->user.n > 0 ||
+		    q->dir.n > 0 || (p->uid == q->uid && p->gid == q->gid)))
 			return p;
 	}
 	return NULL;
@@ -331,8 +349,13 @@ request_mailbox(struct chan *ch, uint64_t id, const void *rec, int *fds,
 	(void)fds;
 	if (!charge(p, id, "mailbox"))
 		return;
-	/* local names users; virtual numbers that the configuration gave. */
-	if ((strcmp(p->policy->name, "local") == 0) != (q->user.n > 0)) {
+	/*
+	 * local names users, or a directory with a file that an alias names;
+	 * virtual numbers that the configuration gave.
+	 */
+	if ((strcmp(p->policy->name, "local") == 0) !=
+	    ((q->user.n > 0) != (q->dir.n > 0)) ||
+	    (q->user.n > 0 && q->dir.n > 0)) {
 		chan_drop(p->ch, "mailbox of the other kind");
 		return;
 	}
@@ -346,6 +369,7 @@ request_mailbox(struct chan *ch, uint64_t id, const void *rec, int *fds,
 		    ++br->next_mailbox);
 		m->is_mailbox = true;
 		m->user = str_dup(q->user);
+		m->dir = str_dup(q->dir);
 		m->uid = q->uid;
 		m->gid = q->gid;
 		proc_start(m);

@@ -136,6 +136,8 @@ settings_apply(struct launcher *l, const struct settings *s, struct buf *err)
 	set_text(&l->hostname, conf_str(c, P_MYHOSTNAME));
 	set_text(&l->virtual_base, conf_str(c, P_VIRTUAL_MAILBOX_BASE));
 	set_text(&l->mail_spool, conf_str(c, P_MAIL_SPOOL_DIRECTORY));
+	set_text(&l->default_privs, conf_str(c, P_DEFAULT_PRIVS));
+	l->spool_mbox = conf_str(c, P_HOME_MAILBOX).n == 0;
 	return 0;
 }
 

@@ -195,6 +195,8 @@ files_open(struct launcher *l, const struct launch_open *q)
 		return files_log(l);
 	case OPEN_TABLE:
 		return open_table(l, q->name);
+	case OPEN_INCLUDE:
+		return borrow_include(l, q->name);
 	}
 	errno = EINVAL;
 	return -1;

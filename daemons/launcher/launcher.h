@@ -25,6 +25,7 @@
  *	config.c	the configuration, read and sent to the broker as a plan
  *	listen.c	listening sockets
  *	files.c		spool and other directories, log, tables, lock
+ *	borrow.c	what is opened with the rights of a user
  *	spawn.c		processes: made, attested, killed, mourned
  *	main.c		start, signals, the broker's orders
  */
@@ -73,6 +74,8 @@ struct launcher {
 	char *libexec; /* where the daemons' programs are */
 	char *queue_dir, *data_dir, *log_path;
 	char *virtual_base, *mail_spool; /* where mailboxes are */
+	char *default_privs; /* whose rights files of aliases are opened with */
+	bool spool_mbox; /* mailboxes are files in mail_spool */
 	char *syslog_name, *hostname;
 	char home_text[1024]; /* of the last mailbox made, for its answer */
 	uid_t real_uid; /* before any user namespace */
@@ -125,6 +128,17 @@ int files_spool(struct launcher *l, struct buf *err);
 int files_open(struct launcher *l, const struct launch_open *q);
 int files_log(struct launcher *l);
 uid_t files_uid(const struct launcher *l, const char *component);
+
+/* --- borrow.c ------------------------------------------------------------- */
+
+/* A directory, opened with the rights of a user; -1 with errno. */
+int borrow_dir(struct launcher *l, const char *path, uid_t uid, gid_t gid);
+/* Who default_privs is; -1 when it is root, or nobody at all. */
+int borrow_user(const struct launcher *l, uid_t *uid, gid_t *gid);
+/* A file that an alias includes, with the rights of default_privs. */
+int borrow_include(struct launcher *l, struct str path);
+/* See that a user who cannot make his mailbox has one. */
+void borrow_mbox(struct launcher *l, const char *user, uid_t uid, gid_t gid);
 
 /* --- spawn.c -------------------------------------------------------------- */
 pid_t spawn_broker(struct launcher *l, struct buf *err);

@@ -1,3 +1,3 @@
 DAEMONS += launcher
-launcher_SRCS := main.c config.c files.c listen.c spawn.c
+launcher_SRCS := main.c borrow.c config.c files.c listen.c spawn.c
 launcher_LIBS := $(call pkg_libs,libseccomp libcap-ng)

@@ -228,7 +228,14 @@ mailbox_user(struct launcher *l, const struct launch_mailbox *q, uid_t *uid,
 	char name[65];
 	struct passwd *pw;
 
-	if (q->user.n == 0) {
+	if (q->dir.n > 0) {
+		/* A file that an alias names: with nobody's rights. */
+		if (borrow_user(l, uid, gid) == -1) {
+			buf_printf(err, "default_privs is no user but root");
+			return -1;
+		}
+		*home = str_dup(q->dir);
+	} else if (q->user.n == 0) {
 		*uid = q->uid;
 		*gid = q->gid;
 		*home = xstrdup(l->virtual_base);
@@ -249,25 +256,6 @@ mailbox_user(struct launcher *l, const struct launch_mailbox *q, uid_t *uid,
 		return -1;
 	}
 	return 0;
-}
-
-/* Open a directory with that user's rights, so that only his links count. */
-static int
-open_dir_as(struct launcher *l, const char *path, uid_t uid, gid_t gid)
-{
-	bool become = l->cradle.level == LEVEL_ROOT;
-	int fd = -1, e;
-
-	if (path[0] != '/')
-		return -1;
-	if (become && (setegid(gid) == -1 || seteuid(uid) == -1))
-		abort();
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	e = errno;
-	if (become && (seteuid(0) == -1 || setegid(0) == -1))
-		abort();
-	errno = e;
-	return fd;
 }
 
 void
@@ -295,9 +283,14 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 		    (unsigned)uid);
 		goto out;
 	}
-	dir = open_dir_as(l, home, uid, gid);
-	if (q->user.n > 0)
-		dir2 = open_dir_as(l, l->mail_spool, uid, gid);
+	dir = borrow_dir(l, home, uid, gid);
+	if (q->user.n > 0) {
+		char *user = str_dup(q->user);
+
+		borrow_mbox(l, user, uid, gid);
+		free(user);
+		dir2 = borrow_dir(l, l->mail_spool, uid, gid);
+	}
 	if (dir == -1 && dir2 == -1) {
 		buf_printf(err, "%s: %s", home, strerror(errno));
 		goto out;

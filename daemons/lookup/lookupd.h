@@ -18,6 +18,7 @@
  *	tables.c	the open tables, fetched from the broker, kept fresh
  *	params.c	which asker may ask for which parameter
  *	find.c		one question
+ *	include.c	:include: files that aliases name
  *	passwd.c	users of the system
  */
 struct lookupd;
@@ -62,6 +63,10 @@ int param_tables(const struct lookupd *lk, struct str param, struct str table,
 chan_fn find_ask, find_user;
 /* The asker has gone: its questions are answered to nobody. */
 void find_forget(struct chan *ch);
+
+/* --- include.c ------------------------------------------------------------ */
+chan_fn include_ask;
+void include_forget(struct chan *ch);
 
 /* --- passwd.c ------------------------------------------------------------- */
 

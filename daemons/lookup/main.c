@@ -24,6 +24,7 @@ static struct lookupd lookupd;
 static const struct chan_on asker_on[] = {
 	{ LOOKUP_FIND, find_ask },
 	{ LOOKUP_USER, find_user },
+	{ LOOKUP_INCLUDE, include_ask },
 	{ 0, NULL },
 };
 
@@ -33,6 +34,7 @@ asker_down(struct chan *ch, unsigned instance, void *arg)
 	(void)instance;
 	(void)arg;
 	find_forget(ch);
+	include_forget(ch);
 }
 
 static const struct boot_peer peers[] = {

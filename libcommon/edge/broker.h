@@ -88,6 +88,13 @@ enum grant_kind {
 #define broker_file_FIELDS(F)
 
 /*
+ * lookup: a file that an alias includes, opened as default_privs.  The answer
+ * is BROKER_FILE.
+ */
+#define broker_include_FIELDS(F) \
+	F(STR, path, 512)
+
+/*
  * local, virtual: a mailbox process for a user.  For local the name is a login
  * name and the launcher asks the system's databases; for virtual uid and gid
  * come from the configured maps and the base directory from configuration.
@@ -142,6 +149,7 @@ enum admin_what {
 	R(BROKER_SOCKET, broker_socket, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_TABLE, broker_table, REC_ASK, SIDE_A, 0) \
 	R(BROKER_FILE, broker_file, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_INCLUDE, broker_include, REC_ASK, SIDE_A, 0) \
 	R(BROKER_MAILBOX, broker_mailbox, REC_ASK, SIDE_A, 0) \
 	R(BROKER_MAILBOX_OPEN, broker_mailbox_open, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_REOPEN, broker_reopen, REC_ASK, SIDE_A, 0) \

@@ -46,12 +46,16 @@
 #define launch_spawn_FIELDS(F) \
 	F(U32, instance) \
 	F(STR, component, 32)
-/* A mailbox process: user is a login name, or empty when uid and gid count. */
+/*
+ * A mailbox process: user is a login name, or empty when uid and gid count; or
+ * dir is a directory, and the process writes files there as default_privs.
+ */
 #define launch_mailbox_FIELDS(F) \
 	F(U32, instance) \
 	F(U32, uid) \
 	F(U32, gid) \
-	F(STR, user, 64)
+	F(STR, user, 64) \
+	F(STR, dir, 512)
 #define launch_spawned_FIELDS(F) \
 	F(U32, pid) \
 	F(U32, uid) \
@@ -73,7 +77,7 @@
 	F(U32, code) \
 	F(U32, signal)
 
-/* A file that the configuration names: what is OPEN_LOG or OPEN_TABLE. */
+/* A file that the configuration names: what is enum launch_what. */
 #define launch_open_FIELDS(F) \
 	F(U8, what) \
 	F(STR, name, 512)
@@ -85,6 +89,7 @@
 enum launch_what {
 	OPEN_LOG = 1,
 	OPEN_TABLE,
+	OPEN_INCLUDE, /* of an alias: any path, with the rights of default_privs */
 };
 
 #define launch_reload_FIELDS(F)
