@@ -183,7 +183,11 @@ message_new(struct qmgr *q, uint64_t qid, bool fresh, enum sched_source from)
 	TAILQ_INIT(&m->rcpts);
 	buf_init(&m->edits, ENV_SIZE_MAX);
 	LIST_INSERT_HEAD(bucket(q, qid), m, hash);
-	if (store_info(q->store, qid, &si) == -1 || read_head(m) == -1) {
+	if (store_info(q->store, qid, &si) == -1 && errno == ENOENT) {
+		message_free(m); /* an administrator removed it */
+		return NULL;
+	}
+	if (si.state == STORE_NONE || read_head(m) == -1) {
 		log_error("%s: envelope cannot be read: %s", m->name,
 		    strerror(errno));
 		store_corrupt(q->store, qid, "envelope cannot be read");
@@ -204,6 +208,9 @@ message_new(struct qmgr *q, uint64_t qid, bool fresh, enum sched_source from)
 	info.arrival_us = m->arrival_us;
 	info.n_rcpt = m->left;
 	info.null_sender = m->sender[0] == '\0';
+	info.force = q->forcing || q->flushing;
+	if (q->expiring)
+		info.arrival_us = 1; /* it is as old as can be */
 	m->sm = sched_msg_new(q->sched, m, &info);
 	return m;
 }
@@ -247,9 +254,8 @@ rcpt_free(struct message *m, struct rcpt *r)
 	free(r);
 }
 
-/* The key of a destination, by which its waiting mail is found. */
-static uint64_t
-destination_key(struct qmgr *q, struct str transport, struct str nexthop)
+uint64_t
+active_key(struct qmgr *q, struct str transport, struct str nexthop)
 {
 	struct buf b;
 	uint64_t key;
@@ -267,7 +273,7 @@ destination_key(struct qmgr *q, struct str transport, struct str nexthop)
 static void
 wait_for(struct message *m, const struct rcpt *r)
 {
-	uint64_t key = destination_key(m->q, r->transport, r->nexthop);
+	uint64_t key = active_key(m->q, r->transport, r->nexthop);
 
 	for (uint32_t i = 0; i < m->nkeys; i++)
 		if (m->keys[i] == key)
@@ -560,6 +566,51 @@ on_loaded(uint64_t qid, int error, void *arg)
 	sched_waiting(q->sched, SCHED_DEFERRED);
 }
 
+/* One that an administrator wants to be tried now. */
+static void
+on_flushed(uint64_t qid, int error, void *arg)
+{
+	struct qmgr *q = arg;
+
+	q->forcing = true;
+	on_loaded(qid, error, q);
+	q->forcing = false;
+}
+
+/* The same, for the last time. */
+static void
+on_expired(uint64_t qid, int error, void *arg)
+{
+	struct qmgr *q = arg;
+
+	q->expiring = true;
+	on_flushed(qid, error, q);
+	q->expiring = false;
+}
+
+static enum sched_take
+take_flushed(struct qmgr *q)
+{
+	uint64_t qid;
+	bool expire;
+	int k;
+
+	for (int i = 0; i < SKIP_MAX; i++) {
+		k = orders_flush_next(q, &qid, &expire);
+		if (k == -1)
+			q->due_again = true;
+		if (k != 1)
+			return SCHED_TAKE_NONE;
+		if (store_load(q->store, qid, expire ? on_expired : on_flushed,
+		    q) == -1)
+			continue; /* it is gone, or is being worked on */
+		q->loading++;
+		return SCHED_TAKE_LATER;
+	}
+	q->due_again = true;
+	return SCHED_TAKE_NONE;
+}
+
 /*
  * The next that is due.  The backlog of a dead destination is not even read:
  * it is put off until the destination is worth another try.
@@ -570,6 +621,8 @@ take_deferred(struct qmgr *q)
 	struct store_due due;
 	int64_t until_ms, wall = qmgr_wall_us();
 
+	if (take_flushed(q) == SCHED_TAKE_LATER)
+		return SCHED_TAKE_LATER;
 	for (int i = 0; i < SKIP_MAX; i++) {
 		int k = store_due_next(q->store, wall, &due);
 
@@ -617,7 +670,7 @@ op_deliver(void *arg, struct sched_unit *u)
 static uint64_t
 op_key(void *arg, const struct sched_site *site)
 {
-	return destination_key(arg, site->transport, site->nexthop);
+	return active_key(arg, site->transport, site->nexthop);
 }
 
 /* The scheduler put it off by itself: a dead destination, a lost agent. */

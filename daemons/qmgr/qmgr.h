@@ -117,6 +117,8 @@ struct message {
 void active_ready(struct qmgr *q, uint64_t qid, bool fresh);
 struct message *active_find(struct qmgr *q, uint64_t qid);
 extern const struct sched_ops active_ops;
+/* The key of a destination, by which its waiting mail is found. */
+uint64_t active_key(struct qmgr *q, struct str transport, struct str nexthop);
 
 /* A recipient as the envelope has it, added to m's; and its end. */
 struct rcpt *rcpt_new(struct message *m, const struct env_rcpt *e,
@@ -174,6 +176,12 @@ void maildrop_scan(struct qmgr *q);
 /* --- orders.c ------------------------------------------------------------- */
 extern const struct chan_on orders_on[];
 void orders_down(struct chan *ch, unsigned instance, void *arg);
+struct orders *orders_get(struct qmgr *q);
+/*
+ * A message that is to be tried now, whenever it is due: 1 and one; 0 when
+ * there is none; -1: ask again in the next turn.
+ */
+int orders_flush_next(struct qmgr *q, uint64_t *qid, bool *expire);
 
 /* --- settings.c ----------------------------------------------------------- */
 
@@ -240,6 +248,8 @@ struct qmgr {
 	uint64_t accepted, delivered;
 	bool due_again; /* store_due_next() wants to be called again */
 	bool flushing; /* dead destinations are tried, too */
+	bool forcing; /* for the message being made: the same */
+	bool expiring; /* and it comes back when it cannot be delivered */
 	bool full; /* submitters were told so */
 	bool stopping;
 };

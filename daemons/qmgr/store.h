@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "queue/envelope.h"
 #include "queue/event.h"
@@ -287,6 +288,41 @@ void store_walk_free(struct store_walk **wp);
  * is 0.
  */
 struct store_walk *store_walk_state(struct store *s, enum store_state st);
+
+/* --- looking in ----------------------------------------------------------- */
+
+/*
+ * A message wherever it is, in hand or not, as it is now, for listings.  env
+ * is at its beginning; info.nrcpts is 0 when it would have to be counted.
+ * What it borrows lives until the next turn of the loop or the next call that
+ * changes the message.  -1 with errno (EBADMSG: it is damaged; info.state says
+ * where it is); store_look_clear() is for the other case.
+ */
+struct store_look {
+	struct store_info info;
+	struct env_reader env;
+	struct str events;
+	struct buf read; /* behind events, when they are a file's */
+};
+
+int store_look(struct store *s, uint64_t qid,
+    struct store_look *out) WARN_UNUSED;
+void store_look_clear(struct store_look *l);
+
+/* Messages that have no file yet, in slot 0 to STORE_SLOTS - 1 of a table. */
+#define STORE_SLOTS 4096
+size_t store_flight_slot(struct store *s, unsigned slot, uint64_t *out,
+    size_t max);
+
+/*
+ * A read-only descriptor, for an administrator: of its queue file as a whole
+ * (*file), or of its content when it has none.  *fd is the caller's.
+ */
+int store_show(struct store *s, uint64_t qid, struct store_content *out,
+    bool *file) WARN_UNUSED;
+
+/* How many files are in this state; counting ends at max. */
+uint64_t store_count(struct store *s, enum store_state st, uint64_t max);
 
 /* --- figures -------------------------------------------------------------- */
 

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Flushing: mail that waits is tried now, whenever it is due.
+ *
+ * Nothing is read ahead.  A flush is a place in the index; the scheduler takes
+ * messages from it as it takes those that are due, when there is room.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "log/log.h"
+#include "mail/address.h"
+
+#include "orders.h"
+
+#define LOOKS 64      /* messages of another site passed over in one call */
+#define TRIES_MAX 500 /* for one that is busy, */
+#define TRY_MS 20     /* so long apart */
+
+struct flush {
+	TAILQ_ENTRY(flush) link;
+	uint64_t qid; /* one message, or 0 and: */
+	struct store_walk *walk;
+	char *site;  /* only mail with a recipient there; NULL: all */
+	bool all;    /* dead destinations are tried while this lasts */
+	bool expire; /* what cannot be delivered now comes back */
+	unsigned tries;
+};
+
+static void
+flush_free(struct orders *o, struct flush *f)
+{
+	TAILQ_REMOVE(&o->flushes, f, link);
+	o->nflushes--;
+	store_walk_free(&f->walk);
+	free(f->site);
+	free(f);
+	o->q->flushing = false;
+	TAILQ_FOREACH(f, &o->flushes, link)
+		o->q->flushing |= f->all;
+}
+
+static struct flush *
+flush_new(struct orders *o)
+{
+	struct flush *f;
+
+	if (o->nflushes >= FLUSHES_MAX)
+		return NULL;
+	f = xcalloc(1, sizeof(*f));
+	TAILQ_INSERT_TAIL(&o->flushes, f, link);
+	o->nflushes++;
+	sched_waiting(o->q->sched, SCHED_DEFERRED);
+	qmgr_touch(o->q);
+	return f;
+}
+
+/* --- orders --------------------------------------------------------------- */
+
+void
+flush_all(struct orders *o, bool expire)
+{
+	struct flush *f, *old;
+
+	sched_flush(o->q->sched);
+	maildrop_scan(o->q);
+	/* One that is under way begins anew. */
+	TAILQ_FOREACH(old, &o->flushes, link)
+		if (old->all && old->expire == expire)
+			break;
+	if (old != NULL)
+		flush_free(o, old);
+	f = flush_new(o);
+	if (f == NULL)
+		return;
+	f->walk = store_walk_key(o->q->store, 0);
+	f->all = true;
+	f->expire = expire;
+	o->q->flushing = true;
+	if (f->walk == NULL)
+		flush_free(o, f);
+}
+
+bool
+flush_id(struct orders *o, uint64_t qid, bool expire)
+{
+	struct message *m = active_find(o->q, qid);
+	struct flush *f;
+
+	if (m != NULL && !expire) {
+		sched_flush_msg(o->q->sched, m->sm);
+		return true;
+	}
+	f = flush_new(o);
+	if (f == NULL)
+		return false;
+	f->qid = qid;
+	f->expire = expire;
+	return true;
+}
+
+/*
+ * A site.  Which messages wait for it is found by the destination that its
+ * mail goes to now; of those only the ones that have a recipient there count,
+ * since a relay host is the destination of all sites.
+ */
+struct asking {
+	TAILQ_ENTRY(asking) link;
+	struct orders *o;
+	struct chan *ch;
+	uint64_t id;
+	char *site;
+};
+
+static void
+on_way(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct resolve_answer *a = rec;
+	struct asking *as = arg;
+	struct orders *o = as->o;
+	struct flush *f = NULL;
+
+	(void)fds;
+	if (type == RESOLVE_ANSWER && a->status == RESOLVE_OK)
+		f = flush_new(o);
+	if (f != NULL) {
+		sched_flush_site(o->q->sched, a->nexthop);
+		f->walk = store_walk_key(o->q->store,
+		    active_key(o->q, a->transport, a->nexthop));
+		f->site = as->site;
+		as->site = NULL;
+		if (f->walk == NULL)
+			flush_free(o, f);
+	}
+	orders_done(as->ch, as->id, f == NULL ? EAGAIN : 0, 0,
+	    f == NULL ? "the way to this site cannot be found out now" : "");
+	TAILQ_REMOVE(&o->askings, as, link);
+	free(as->site);
+	free(as);
+}
+
+void
+flushes_forget(struct orders *o, const struct chan *ch)
+{
+	struct asking *as;
+
+	TAILQ_FOREACH(as, &o->askings, link)
+		if (as->ch == ch)
+			as->ch = NULL;
+}
+
+void
+flush_site(struct orders *o, struct chan *ch, uint64_t id, struct str site)
+{
+	struct resolve_ask q = { .flags = 0 };
+	struct asking *as;
+	struct buf b;
+
+	if (site.n > 2 && site.p[0] == '@')
+		site = str_sub(site, 1, site.n);
+	if (site.n == 0 || site.n > 300 || str_chr(site, '@') != -1) {
+		orders_done(ch, id, EINVAL, 0, "this is no domain");
+		return;
+	}
+	if (o->q->rewrite == NULL) {
+		orders_done(ch, id, EAGAIN, 0, "address resolver unavailable");
+		return;
+	}
+	buf_init(&b, ADDR_MAX);
+	buf_puts(&b, "postmaster@");
+	buf_str(&b, site);
+	q.addr = buf_get(&b);
+	as = xcalloc(1, sizeof(*as));
+	as->o = o;
+	as->ch = ch;
+	as->id = id;
+	as->site = str_dup_lower(site);
+	TAILQ_INSERT_TAIL(&o->askings, as, link);
+	chan_ask(o->q->rewrite, RESOLVE_ASK, &q, NULL, on_way, as);
+	buf_clear(&b);
+}
+
+/* --- taking --------------------------------------------------------------- */
+
+static bool
+is_at(struct str addr, struct str site)
+{
+	ptrdiff_t at = str_rchr(addr, '@');
+
+	return at != -1 &&
+	    str_caseeq(str_sub(addr, (size_t)at + 1, addr.n), site);
+}
+
+/* Has it a recipient at that site? */
+static bool
+goes_to(struct qmgr *q, uint64_t qid, const char *site)
+{
+	struct store_look look;
+	struct envelope head;
+	struct env_rcpt r;
+	bool found = false;
+
+	if (store_look(q->store, qid, &look) == -1)
+		return false;
+	if (env_read_head(&look.env, &head) == 0)
+		while (!found && env_read_rcpt(&look.env, &r) == 1)
+			found = is_at(r.addr, str_of(site));
+	store_look_clear(&look);
+	return found;
+}
+
+/* 1 and *qid; 0: this one is over; -1: ask again soon, -2: in a while. */
+static int
+take(struct qmgr *q, struct flush *f, uint64_t *qid)
+{
+	struct store_due due;
+	struct store_info si;
+	int k;
+
+	if (f->qid != 0) {
+		*qid = f->qid;
+		/* On its way to the disk: soon it will be there. */
+		if (active_find(q, f->qid) != NULL ||
+		    (store_info(q->store, f->qid, &si) == 0 &&
+			(si.busy || (si.in_hand && f->expire))))
+			return ++f->tries < TRIES_MAX ? -2 : 0;
+		f->qid = 0;
+		return 1;
+	}
+	for (int i = 0; f->walk != NULL && i < LOOKS; i++) {
+		k = store_walk_next(f->walk, &due);
+		if (k == -1 && errno == EAGAIN)
+			return -1;
+		if (k != 1)
+			return 0;
+		if (f->site != NULL && !goes_to(q, due.qid, f->site))
+			continue;
+		*qid = due.qid;
+		return 1;
+	}
+	return f->walk == NULL ? 0 : -1;
+}
+
+int
+orders_flush_next(struct qmgr *q, uint64_t *qid, bool *expire)
+{
+	struct orders *o = orders_get(q);
+	struct flush *f, *next;
+	int later = 0;
+
+	for (f = TAILQ_FIRST(&o->flushes); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, link);
+		*expire = f->expire;
+		switch (take(q, f, qid)) {
+		case 1:
+			/* They take turns. */
+			TAILQ_REMOVE(&o->flushes, f, link);
+			TAILQ_INSERT_TAIL(&o->flushes, f, link);
+			return 1;
+		case 0:
+			flush_free(o, f);
+			break;
+		case -1:
+			later = -1;
+			break;
+		default:
+			orders_wake(o, TRY_MS);
+			break;
+		}
+	}
+	return later;
+}
