@@ -203,7 +203,12 @@ put_value(struct making *m, const struct param *p, const char *name,
 	text = str_trim(text);
 	if (check_number(m, p, name, at, text, &num) == -1)
 		m->rc = -1;
-	if (is_list(p->type) && items_parse(&it, p->type, text) == -1)
+	/*
+	 * What this version does not support is nobody's to read: a default
+	 * below a directory with a blank in its name is no error there.
+	 */
+	if (is_list(p->type) && p->status != PS_LATER &&
+	    items_parse(&it, p->type, text) == -1)
 		m->rc = -1;
 	if (p->type == PT_SET && check_words(m, p, at, &it) == -1)
 		m->rc = -1;
