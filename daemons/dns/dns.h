@@ -82,6 +82,7 @@ struct answer {
 	size_t n;
 	struct rr *rr;
 	char *alias; /* OK without records: where to look instead, or NULL */
+	char *canonical; /* the name the records are of, if another one */
 	struct buf text; /* what rr[].text points into */
 };
 
@@ -140,6 +141,7 @@ struct server {
 	unsigned nfresh; /* not retired */
 	unsigned asked; /* for this many the broker has been asked */
 	int64_t sick_until; /* it did not answer */
+	int64_t refused; /* when the broker had none to give */
 	bool gone; /* not of the current configuration */
 };
 

@@ -59,6 +59,7 @@ answer_unref(struct answer **ap)
 	buf_clear(&a->text);
 	free(a->rr);
 	free(a->alias);
+	free(a->canonical);
 	free(a);
 }
 
@@ -386,6 +387,9 @@ make_answer(struct packet *k, const char *name, uint16_t type)
 		a->ttl = FAILED_TTL;
 	} else if (a->n == 0 && !no_name && strcasecmp(end, name) != 0) {
 		a->alias = end; /* not all of the chain was in here */
+		end = NULL;
+	} else if (a->n > 0 && strcasecmp(end, name) != 0) {
+		a->canonical = end;
 		end = NULL;
 	} else if (a->n == 0) {
 		a->status = no_name ? ANSWER_NO_NAME : ANSWER_EMPTY;

@@ -111,6 +111,8 @@ resolver_udp(void *to, int fd, bool unknown)
 		counted_one(rs, s, fd, unknown);
 	} else if (fd != -1) {
 		sock_add(s, fd);
+	} else {
+		s->refused = loop_now(rs->loop);
 	}
 }
 

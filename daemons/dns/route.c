@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "edge/hosts.h"
+#include "mail/domain.h"
 #include "net/netaddr.h"
 
 #include "dns.h"
@@ -186,9 +187,14 @@ put_target(struct route *r, const struct target *t, size_t *forbidden)
 {
 	const struct answer *both[2] = { t->a, t->aaaa };
 	struct netaddr v[HOSTS_MAX], tmp;
+	struct str name = str_of(t->name);
 	size_t n = 0;
 
 	for (size_t k = 0; k < 2; k++) {
+		if ((r->flags & DNS_CANONICAL) && both[k] != NULL &&
+		    both[k]->canonical != NULL &&
+		    domain_valid_hostname(str_of(both[k]->canonical)))
+			name = str_of(both[k]->canonical);
 		for (size_t i = 0; both[k] != NULL && i < both[k]->n &&
 		    n < HOSTS_MAX; i++) {
 			v[n] = both[k]->rr[i].addr;
@@ -208,7 +214,7 @@ put_target(struct route *r, const struct target *t, size_t *forbidden)
 		v[j] = tmp;
 	}
 	for (size_t i = 0; i < n; i++)
-		put_host(r, str_of(t->name), t->pref, &v[i]);
+		put_host(r, name, t->pref, &v[i]);
 	return n;
 }
 

@@ -341,6 +341,14 @@ may_try(const struct job *j)
 }
 
 void
+job_note(const struct job *j, const struct why *w)
+{
+	if (j->nleft > 0 && w->text != NULL && may_try(j))
+		log_as(j->st->log_name, LOG_LEVEL_INFO, STR_FMT ": %s",
+		    STR_ARG(j->qid), w->text);
+}
+
+void
 job_next(struct job *j)
 {
 	if (j->nleft == 0) {

@@ -279,6 +279,7 @@ rcpt_answered(struct session *s)
 			report(s->job, r, &w);
 			why_clear(&w);
 		} else {
+			job_note(s->job, &w);
 			why_clear(&r->why);
 			r->why = w;
 		}
@@ -337,6 +338,10 @@ data_answered(struct session *s)
 	s->body = xcalloc(1, sizeof(*s->body));
 	body_init(s->body, &s->job->content, s->st->line_limit);
 	session_await(s, STAGE_BODY);
+	s->fixed = s->st->per_request;
+	if (s->fixed)
+		s->deadline += (int64_t)(content_size(&s->job->content) * 1000 /
+		    (uint64_t)s->st->min_rate);
 	mail_more(s);
 }
 

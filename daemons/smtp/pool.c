@@ -9,6 +9,8 @@
  */
 #include <string.h>
 
+#include "conf/netlist.h"
+
 #include "smtp.h"
 
 struct session *
@@ -58,13 +60,29 @@ make_room(struct session *s)
 	return true;
 }
 
+static bool
+is_wanted(const struct session *s)
+{
+	struct str hop = str_of(s->nexthop);
+
+	if (s->st->keep)
+		return true;
+	if (hop.n > 0 && hop.p[0] == '[')
+		hop = str_sub(hop, 1, (size_t)(str_chr(hop, ']') == -1 ? 1 :
+		    str_chr(hop, ']')));
+	return match_domain(s->st->keep_for, hop, false, NULL, NULL) ==
+	    MATCH_YES ||
+	    match_domain(s->st->keep_for, str_of(s->nexthop), false, NULL,
+	    NULL) == MATCH_YES;
+}
+
 bool
 pool_put(struct session *s)
 {
 	const struct settings *st = s->st;
 	int64_t now = loop_now(s->smtp->loop);
 
-	if (!st->keep || st->keep_ms == 0 || s->nexthop == NULL ||
+	if (s->nexthop == NULL || st->keep_ms == 0 || !is_wanted(s) ||
 	    (st->reuse_count > 0 && s->uses >= st->reuse_count) ||
 	    (st->reuse_ms > 0 && now - s->born >= st->reuse_ms) ||
 	    !make_room(s))

@@ -42,20 +42,19 @@ why_set(struct why *w, struct dsn dsn, const char *fmt, ...)
 void
 report_delay(struct buf *b, int64_t us)
 {
-	char text[32], *end;
-	int digits = us < 1000000 ? 2 : us < 10000000 ? 1 : 0;
+	/* In hundredths, rounded to where the digits end. */
+	long long c;
 
 	if (us < 0)
 		us = 0;
-	snprintf(text, sizeof(text), "%.*f", digits, (double)us / 1e6);
-	if (digits > 0) {
-		end = text + strlen(text);
-		while (end[-1] == '0')
-			*--end = '\0';
-		if (end[-1] == '.')
-			end[-1] = '\0';
-	}
-	buf_puts(b, text);
+	c = us < 995000 ? (us + 5000) / 10000 : us < 9950000 ?
+	    (us + 50000) / 100000 * 10 : (us + 500000) / 1000000 * 100;
+	if (c % 100 == 0)
+		buf_printf(b, "%lld", c / 100);
+	else if (c % 10 == 0)
+		buf_printf(b, "%lld.%lld", c / 100, c / 10 % 10);
+	else
+		buf_printf(b, "%lld.%02lld", c / 100, c % 100);
 }
 
 static void

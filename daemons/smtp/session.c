@@ -186,13 +186,16 @@ void
 session_fail(struct session *s)
 {
 	struct job *j = s->job;
+	bool reached = s->stage != STAGE_CONNECT; /* or it is said already */
 
 	s->job = NULL;
 	session_free(&s);
-	if (j != NULL) {
-		j->session = NULL;
-		job_next(j);
-	}
+	if (j == NULL)
+		return;
+	j->session = NULL;
+	if (reached)
+		job_note(j, &j->why);
+	job_next(j);
 }
 
 static void
@@ -412,7 +415,7 @@ session_flush(struct session *s)
 			return;
 		}
 		buf_consume(&s->out, (size_t)n);
-		if (s->stage == STAGE_BODY)
+		if (s->stage == STAGE_BODY && !s->fixed)
 			session_await(s, STAGE_BODY);
 	}
 	watch_set(&s->watch, LOOP_READ | (s->out.len > 0 ? LOOP_WRITE : 0));

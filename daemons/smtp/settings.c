@@ -85,6 +85,8 @@ read_targets(struct settings *st, const struct conf *c)
 	/* RFC 2033: LMTP has nothing to do with MX records. */
 	if (st->lmtp || conf_bool(c, P_DISABLE_DNS_LOOKUPS))
 		st->route_flags |= DNS_NO_MX;
+	if (conf_bool(c, ID(st, CNAME_OVERRIDES_SERVERNAME)))
+		st->route_flags |= DNS_CANONICAL;
 	if (conf_has(c, ID(st, HOST_LOOKUP), "native"))
 		st->route_flags |= conf_has(c, ID(st, HOST_LOOKUP), "dns") ?
 		    DNS_SYSTEM : DNS_SYSTEM_ONLY;
@@ -122,6 +124,9 @@ read_talk(struct settings *st, const struct conf *c)
 	st->reuse_ms = conf_ms(c, ID(st, CONNECTION_REUSE_TIME_LIMIT));
 	st->reuse_count = (unsigned)conf_int(c,
 	    ID(st, CONNECTION_REUSE_COUNT_LIMIT));
+	st->keep_for = conf_list(c, ID(st, CONNECTION_CACHE_DESTINATIONS));
+	st->per_request = conf_bool(c, ID(st, PER_REQUEST_DEADLINE));
+	st->min_rate = conf_int(c, ID(st, MIN_DATA_RATE));
 	st->soft_bounce = conf_bool(c, P_SOFT_BOUNCE);
 }
 

@@ -94,7 +94,10 @@ struct settings {
 	size_t line_limit; /* 0: none */
 	bool quote;
 	unsigned discard; /* features not used */
+	bool per_request; /* times are for all of a command, not a write */
+	int64_t min_rate; /* bytes of content a second, then */
 	bool keep; /* sessions are kept for a moment */
+	struct conf_list keep_for; /* to these destinations in any case */
 	int64_t keep_ms;
 	int64_t reuse_ms; /* 0: no limit */
 	unsigned reuse_count;
@@ -183,6 +186,9 @@ void job_new(struct smtp *m, struct settings *st, struct chan *ch,
 /* All that ends a job's use of its session: what is next? */
 void job_next(struct job *j);
 
+/* Before that: say in the log why, if it is not the end. */
+void job_note(const struct job *j, const struct why *w);
+
 /* qmgr has gone: end, unless the content is already out. */
 void job_orphan(struct job *j);
 void job_free(struct job **jp);
@@ -227,6 +233,7 @@ struct session {
 	int busy;
 	enum stage stage;
 	int64_t deadline; /* 0: none */
+	bool fixed; /* the deadline is for all of the content */
 	int64_t born; /* when it was ready for mail */
 	unsigned uses; /* jobs it has had */
 	unsigned features;
@@ -341,7 +348,10 @@ void report(struct job *j, struct rcpt *r, const struct why *w);
 /* All that are left. */
 void report_left(struct job *j, const struct why *w);
 
-/* Milliseconds as Postfix writes seconds: two significant digits. */
+/*
+ * Microseconds as seconds, with two digits that mean something and no more
+ * than two behind the point: 0.05, 1.2, 12, 0.
+ */
 void report_delay(struct buf *b, int64_t us);
 
 /* --- service.c -------------------------------------------------------------- */

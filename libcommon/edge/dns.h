@@ -35,6 +35,7 @@ enum dns_route_flags {
 	DNS_ONLY_IPV6 = 0x4,
 	DNS_SYSTEM = 0x8, /* the system's hosts file also counts */
 	DNS_SYSTEM_ONLY = 0x10, /* and the DNS is not asked */
+	DNS_CANONICAL = 0x20, /* a host goes by the name it is an alias of */
 };
 
 #define dns_hosts_FIELDS(F) \

@@ -64,6 +64,7 @@ struct rig {
 	struct rig_server server[RIG_MAX];
 	/* What dns says: these addresses, at our port. */
 	const char *host[RIG_MAX]; /* "127.0.0.1 10"; NULL ends */
+	const char *fallback; /* for every question after the first */
 	unsigned dns_status, dns_flags;
 	const char *dns_text;
 	size_t nroutes;
@@ -236,9 +237,12 @@ rig_on_route(struct chan *ch, uint64_t id, const void *rec, int *fds,
 	(void)rec;
 	(void)fds;
 	r->nroutes++;
+	if (r->nroutes > 1 && r->fallback != NULL)
+		a.status = DNS_OK;
 	buf_init(&b, DNS_HOSTS_MAX);
 	for (size_t i = 0; r->host[i] != NULL; i++) {
-		struct str s = str_of(r->host[i]), addr, pref;
+		struct str s = str_of(r->nroutes > 1 && r->fallback != NULL ?
+		    r->fallback : r->host[i]), addr, pref;
 		struct dns_host h = { .ticket = RIG_TICKET };
 		uint64_t n = 0;
 

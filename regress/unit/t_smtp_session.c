@@ -127,6 +127,9 @@ static const struct scenario scenarios[] = {
 { "soft_bounce", "soft_bounce = yes\n", "smtp", { "127.0.0.1" }, "r@b", 0,
   { PIPED MAIL1 "< 250 ok\n< 550 5.1.1 no\n< 554 no\n&" },
   { { FATE_DEFERRED, 0, "4.1.1", "host" } }, NULL },
+{ "the log says why another server is tried", "", "smtp", { "127.0.0.1 1", "127.0.0.1 2" }, "r@b", 0,
+  { "< 421 4.3.2 busy\n&", PIPED MAIL1 MAIL1_OK ">.\n< 250 fine\n" },
+  { { FATE_SENT, 0, "2.0.0", "250 fine" } }, "4Zabcd: host mx.example[127.0.0.1] refused to talk to me: 421 4.3.2 busy\n" },
 { "two sessions and no more", "", "smtp", { "127.0.0.1 1", "127.0.0.1 2", "127.0.0.1 3" }, "r@b", 0,
   { "< 421 4.3.2 busy\n&", "< 421 4.3.2 busy, too\n&" },
   { { FATE_DEFERRED, FATE_DESTINATION, "4.3.2", "host mx.example[127.0.0.1] refused to talk to me: 421 4.3.2 busy, too" } }, NULL },
@@ -255,6 +258,39 @@ test_no_route(void **state)
 	}
 }
 
+/* What cannot be reached, or is not found, goes to the fallback relay. */
+static void
+test_fallback(void **state)
+{
+	static const struct {
+		const char *host;
+		unsigned status, fate;
+	} cases[] = {
+		{ "127.0.0.3", DNS_OK, FATE_SENT },
+		{ "127.0.0.3", DNS_NOT_FOUND, FATE_SENT },
+		{ "127.0.0.3", DNS_LATER, FATE_SENT },
+		{ "127.0.0.3", DNS_NULL_MX, FATE_BOUNCED },
+		{ "127.0.0.3", DNS_LOOP, FATE_BOUNCED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		struct rig r;
+
+		rig_init(&r, "smtp_fallback_relay = [relay.example]\n");
+		r.host[0] = cases[i].host;
+		r.dns_status = cases[i].status;
+		r.dns_text = "because";
+		r.fallback = "127.0.0.1";
+		r.script[0] = PIPED MAIL1 MAIL1_OK ">.\n< 250 fine\n";
+		r.nscripts = 1;
+		rig_job(&r, "smtp", "dest.example", "s@a", "r@b", 0, TEXT);
+		assert_true(rig_run(&r));
+		assert_int_equal(r.fate[0].fate, cases[i].fate);
+		rig_clear(&r);
+	}
+}
+
 /* --- connections kept ------------------------------------------------------- */
 
 static void
@@ -320,6 +356,9 @@ test_not_reused(void **state)
 		    "dest.example" },
 		{ "smtp_connection_reuse_count_limit = 1\n", ONCE "> QUIT\n&",
 		    "dest.example" },
+		{ "smtp_connection_cache_on_demand = no\n"
+		  "smtp_connection_cache_destinations = x.example\n",
+		    ONCE "> QUIT\n&", "dest.example" },
 		{ "", ONCE "!", "dest.example" }, /* the server has gone */
 		{ "", ONCE "> MAIL\n!", "dest.example" }, /* as we ask */
 		{ "", ONCE "> MAIL\n< 421 4.4.2 idle\n!", "dest.example" },
@@ -442,6 +481,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scenarios),
 		cmocka_unit_test(test_no_route),
+		cmocka_unit_test(test_fallback),
 		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_reuse_after_failure),
 		cmocka_unit_test(test_not_reused),
