@@ -93,7 +93,10 @@ audit_namespaces(struct auditing *au, const struct evidence *ev)
 		    ev->root_empty == 1 ? "empty, read only" : "with files");
 }
 
-/* A process that is not dumpable belongs to root in /proc. */
+/*
+ * A process that is not dumpable belongs to root in /proc: to the root of its
+ * user namespace, who is nobody but its user where there is no privilege.
+ */
 static void
 audit_dumpable(struct auditing *au, pid_t pid)
 {
@@ -101,7 +104,8 @@ audit_dumpable(struct auditing *au, pid_t pid)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	if (au->place->uid == 0 || stat(path, &st) == -1)
+	if (au->place->uid == 0 || au->place->level != LEVEL_ROOT ||
+	    stat(path, &st) == -1)
 		audit_vouched(au, WALL_DUMP, "dumpable", "no");
 	else
 		audit_row(au, WALL_DUMP, "dumpable", st.st_uid == 0, "no", "%s",
