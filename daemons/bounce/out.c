@@ -11,7 +11,7 @@
 #include "bounce.h"
 
 #define BLOCK ((size_t)32 << 10)
-#define WORD_MAX 900
+#define LINE_LIMIT 900
 #define FOLD 72 /* columns after which a blank becomes a line end */
 
 void
@@ -108,11 +108,14 @@ out_text(struct out *o, struct str s, size_t max, bool utf8, const char *indent)
 		}
 		first = false;
 		/* A word that would pass the limit of a line is cut up. */
-		while (word.n > WORD_MAX) {
-			out_str(o, str_sub(word, 0, WORD_MAX));
+		while (col + word.n > LINE_LIMIT) {
+			size_t room = col < LINE_LIMIT ? LINE_LIMIT - col : 0;
+
+			out_str(o, str_sub(word, 0, room));
+			word = str_sub(word, room, word.n);
 			out_puts(o, "\n");
 			out_puts(o, indent);
-			word = str_sub(word, WORD_MAX, word.n);
+			col = strlen(indent);
 		}
 		out_str(o, word);
 		col += word.n;
