@@ -42,7 +42,7 @@ sub waive
 	push @w, 'uid' if $> != 0;
 	if ($^O eq 'linux') {
 		my @try = $> == 0 ? qw(unshare -m true) : qw(unshare -Ur true);
-		push @w, qw(namespaces root) if run(@try) ne '0';
+		push @w, qw(namespaces root bounds securebits) if run(@try) ne '0';
 	}
 	return $waive = join ' ', @w;
 }
