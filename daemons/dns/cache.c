@@ -20,7 +20,7 @@ struct asker {
 struct cache_entry {
 	LIST_ENTRY(cache_entry) in_bucket;
 	TAILQ_ENTRY(cache_entry) in_lru; /* with an answer only */
-	STAILQ_HEAD(, asker) askers; /* while it is on its way */
+	STAILQ_HEAD(, asker) askers;	 /* while it is on its way */
 	struct cache *cache;
 	struct answer *answer;
 	int64_t until;
@@ -89,7 +89,8 @@ cache_name_ok(struct str name)
 			continue;
 		}
 		if ((!ascii_isalnum(name.p[i]) && name.p[i] != '-' &&
-		    name.p[i] != '_' && name.p[i] != '/') || ++label > 63)
+			name.p[i] != '_' && name.p[i] != '/') ||
+		    ++label > 63)
 			return false;
 	}
 	return label > 0;
@@ -186,8 +187,7 @@ entry_find(struct cache *c, const char *name, uint16_t type)
 	LIST_FOREACH(e, bucket_of(c, name, type), in_bucket)
 		if (e->type == type && strcmp(e->name, name) == 0)
 			break;
-	if (e != NULL && e->answer != NULL &&
-	    e->until <= loop_now(c->loop)) {
+	if (e != NULL && e->answer != NULL && e->until <= loop_now(c->loop)) {
 		entry_free(e);
 		return NULL;
 	}
@@ -212,8 +212,8 @@ cache_find(struct cache *c, struct str name, uint16_t type, query_fn *fn,
 	struct asker *w;
 	bool fresh = false;
 
-	if (!cache_name_ok(name) || str_copy(name, lower, sizeof(lower)) ==
-	    -1) {
+	if (!cache_name_ok(name) ||
+	    str_copy(name, lower, sizeof(lower)) == -1) {
 		no_such_name(fn, arg);
 		return;
 	}

@@ -43,8 +43,8 @@ dns_config(struct dns *d, const struct conf *c)
 	s->fallback = conf_list(c, P_SMTP_FALLBACK_RELAY);
 	netlist_init(&s->private, conf_list(c, P_SMTP_PRIVATE_NETWORKS));
 	if (s->private.bad > 0)
-		log_warn("smtp_private_networks: \"" STR_FMT
-		    "\" is no network", STR_ARG(s->private.first_bad));
+		log_warn("smtp_private_networks: \"" STR_FMT "\" is no network",
+		    STR_ARG(s->private.first_bad));
 	self_init(&s->self, c);
 }
 

@@ -57,21 +57,21 @@ uint32_t random_below(uint32_t n);
 
 /* --- message.c: questions and answers in bytes ---------------------------- */
 
-#define ANSWER_RRS_MAX 256 /* records looked at in a message */
+#define ANSWER_RRS_MAX 256    /* records looked at in a message */
 #define ANSWER_TEXT_MAX 49152 /* of what is kept of them, in text */
-#define CHAIN_MAX 16 /* aliases followed */
+#define CHAIN_MAX 16	      /* aliases followed */
 
 enum answer_status {
-	ANSWER_OK, /* there are records, or an alias to go on with */
-	ANSWER_EMPTY, /* the name exists, and has none of this type */
+	ANSWER_OK,	/* there are records, or an alias to go on with */
+	ANSWER_EMPTY,	/* the name exists, and has none of this type */
 	ANSWER_NO_NAME, /* it does not exist */
-	ANSWER_FAILED, /* nobody knows now */
+	ANSWER_FAILED,	/* nobody knows now */
 };
 
 struct rr {
-	uint16_t pref; /* MX */
+	uint16_t pref;	     /* MX */
 	struct netaddr addr; /* A, AAAA */
-	struct str text; /* in the form of edge/dns.h; MX: the name alone */
+	struct str text;     /* in the form of edge/dns.h; MX: the name alone */
 };
 
 struct answer {
@@ -95,11 +95,11 @@ int message_ask(struct buf *out, uint16_t id, const char *name, uint16_t type,
     bool edns);
 
 enum message_result {
-	MESSAGE_ANSWER, /* *out is set */
+	MESSAGE_ANSWER,	  /* *out is set */
 	MESSAGE_STRANGER, /* not the answer to this question: keep waiting */
-	MESSAGE_CUT, /* it did not fit: ask over TCP */
-	MESSAGE_NO_EDNS, /* FORMERR: ask without EDNS */
-	MESSAGE_REFUSED, /* this server has no answer; another may */
+	MESSAGE_CUT,	  /* it did not fit: ask over TCP */
+	MESSAGE_NO_EDNS,  /* FORMERR: ask without EDNS */
+	MESSAGE_REFUSED,  /* this server has no answer; another may */
 };
 
 /*
@@ -113,8 +113,8 @@ enum message_result message_read(struct str packet, uint16_t id,
 
 #define SERVERS_MAX 16
 #define POOL 4 /* UDP sockets a server: as many source ports at a time */
-#define SOCKET_USES 250 /* questions sent before a socket is replaced */
-#define SOCKET_MS 60000 /* age at which one in use is replaced */
+#define SOCKET_USES 250	 /* questions sent before a socket is replaced */
+#define SOCKET_MS 60000	 /* age at which one in use is replaced */
 #define QUERIES_MAX 4000 /* on their way at a time */
 #define TCP_MAX 32
 #define UDP_PAYLOAD 1232
@@ -130,7 +130,7 @@ struct usock {
 	unsigned uses;
 	int fd;
 	bool retired; /* closed when nobody waits any more */
-	bool busy; /* being read: not freed before that ends */
+	bool busy;    /* being read: not freed before that ends */
 };
 TAILQ_HEAD(usock_list, usock);
 
@@ -138,11 +138,11 @@ struct server {
 	struct resolver *rs;
 	uint16_t index; /* what the broker calls it */
 	struct usock_list socks;
-	unsigned nfresh; /* not retired */
-	unsigned asked; /* for this many the broker has been asked */
+	unsigned nfresh;    /* not retired */
+	unsigned asked;	    /* for this many the broker has been asked */
 	int64_t sick_until; /* it did not answer */
-	int64_t refused; /* when the broker had none to give */
-	bool gone; /* not of the current configuration */
+	int64_t refused;    /* when the broker had none to give */
+	bool gone;	    /* not of the current configuration */
 };
 
 /*
@@ -158,8 +158,8 @@ struct resolver {
 	struct server *server[SERVERS_MAX];
 	size_t nservers;
 	struct server *counting; /* the broker was asked: is there one more? */
-	bool counted; /* all are known */
-	struct query_list idle; /* queries that wait for a socket, or TCP */
+	bool counted;		 /* all are known */
+	struct query_list idle;	 /* queries that wait for a socket, or TCP */
 	size_t nqueries;
 	unsigned ntcp;
 	struct timer tick;
@@ -187,10 +187,10 @@ struct query {
 	enum query_where where;
 	struct usock *sock;
 	struct server *server;
-	unsigned tries; /* servers asked so far */
+	unsigned tries;	   /* servers asked so far */
 	unsigned refusals; /* of them, how many said they cannot say */
-	int64_t deadline; /* of this try */
-	int64_t end; /* of all tries */
+	int64_t deadline;  /* of this try */
+	int64_t end;	   /* of all tries */
 	bool edns;
 	/* TCP */
 	int fd;
@@ -199,8 +199,8 @@ struct query {
 	bool sent;
 };
 
-void resolver_init(struct resolver *rs, struct loop *l,
-    resolver_want_fn *want, void *arg);
+void resolver_init(struct resolver *rs, struct loop *l, resolver_want_fn *want,
+    void *arg);
 void resolver_clear(struct resolver *rs);
 
 /* The configuration is new: find out anew what servers there are. */
@@ -294,8 +294,7 @@ void hostsfile_parse(struct hostsfile *h, struct str text);
 void hostsfile_read(struct hostsfile *h, const char *path);
 void hostsfile_clear(struct hostsfile *h);
 /* The name that comes first for an address, or NULL. */
-const char *hostsfile_name(const struct hostsfile *h,
-    const struct netaddr *a);
+const char *hostsfile_name(const struct hostsfile *h, const struct netaddr *a);
 
 /* --- self.c: is that us? --------------------------------------------------- */
 
@@ -323,7 +322,7 @@ bool self_is_port(const struct self *s, uint16_t port);
 enum vet {
 	VET_PUBLIC,
 	VET_PRIVATE, /* loopback, link-local, private: only if configured */
-	VET_NEVER, /* no host: this network, multicast, reserved */
+	VET_NEVER,   /* no host: this network, multicast, reserved */
 };
 
 enum vet vet_addr(const struct netaddr *a);
@@ -335,8 +334,8 @@ void vet_unmap(struct netaddr *a);
 struct settings {
 	bool ipv4, ipv6;
 	bool ignore_mx_error;
-	bool no_dns; /* disable_dns_lookups */
-	struct netlist private; /* smtp_private_networks */
+	bool no_dns;		   /* disable_dns_lookups */
+	struct netlist private;	   /* smtp_private_networks */
 	struct conf_list fallback; /* smtp_fallback_relay: configured hops */
 	struct self self;
 };
@@ -361,8 +360,7 @@ struct dns {
 
 #define OPS_MAX 20000 /* then the answer is DNS_LATER */
 
-void dns_init(struct dns *d, struct loop *l, resolver_want_fn *want,
-    void *arg);
+void dns_init(struct dns *d, struct loop *l, resolver_want_fn *want, void *arg);
 void dns_clear(struct dns *d);
 /* conf is borrowed until the next call. */
 void dns_config(struct dns *d, const struct conf *conf);
@@ -370,12 +368,12 @@ void dns_config(struct dns *d, const struct conf *conf);
 void dns_forget(struct dns *d, const struct chan *ch);
 
 /* Handlers of the edge; arg is struct dns. */
-void on_route(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg);
-void on_name(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg);
-void on_query(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg);
+void
+on_route(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg);
+void
+on_name(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg);
+void
+on_query(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg);
 
 void route_forget(struct dns *d, const struct chan *ch);
 void named_forget(struct dns *d, const struct chan *ch);
@@ -385,7 +383,7 @@ void records_forget(struct dns *d, const struct chan *ch);
 
 /* One next hop of a list. */
 struct hop {
-	struct str host; /* borrowed; without brackets */
+	struct str host;     /* borrowed; without brackets */
 	struct netaddr addr; /* of a literal, family 0 otherwise */
 	uint16_t port;
 	bool bracket; /* no MX lookup */

@@ -68,10 +68,12 @@ static void
 on_grant(const struct broker_grant *g, int fd, void *arg)
 {
 	struct dns *d = arg;
-	struct ticket_key *k = str_eq(g->name, STR(TICKET_ROUTE)) ?
-	    &d->route_key : str_eq(g->name, STR(TICKET_ADDRESS)) ?
-	    &d->address_key : NULL;
+	struct ticket_key *k = NULL;
 
+	if (str_eq(g->name, STR(TICKET_ROUTE)))
+		k = &d->route_key;
+	else if (str_eq(g->name, STR(TICKET_ADDRESS)))
+		k = &d->address_key;
 	if (g->kind != GRANT_FILE || k == NULL)
 		log_warn("grant of " STR_FMT " is not for me",
 		    STR_ARG(g->name));
@@ -116,14 +118,24 @@ static const struct chan_on asker_on[] = {
 };
 
 static const struct boot_peer peers[] = {
-	{ .name = "smtp", .edge = &edge_dns, .side = SIDE_B, .on = asker_on,
-	    .down = asker_down, .optional = true },
-	{ .name = "smtpd", .edge = &edge_dns, .side = SIDE_B, .on = asker_on,
-	    .down = asker_down, .optional = true },
+	{ .name = "smtp",
+	    .edge = &edge_dns,
+	    .side = SIDE_B,
+	    .on = asker_on,
+	    .down = asker_down,
+	    .optional = true },
+	{ .name = "smtpd",
+	    .edge = &edge_dns,
+	    .side = SIDE_B,
+	    .on = asker_on,
+	    .down = asker_down,
+	    .optional = true },
 };
 
 static const struct boot_hooks hooks = { .grant = on_grant,
-	.config = on_config, .ready = on_ready, .own_ready = true };
+	.config = on_config,
+	.ready = on_ready,
+	.own_ready = true };
 
 int
 main(int argc, char *argv[])

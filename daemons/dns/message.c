@@ -25,7 +25,11 @@
 #define NEGATIVE_MAX 3600
 #define NEGATIVE_DEFAULT 30 /* where the answer says nothing of it */
 
-enum { RCODE_OK = 0, RCODE_FORMERR = 1, RCODE_NXDOMAIN = 3 };
+enum {
+	RCODE_OK = 0,
+	RCODE_FORMERR = 1,
+	RCODE_NXDOMAIN = 3
+};
 
 /* --- answers --------------------------------------------------------------- */
 
@@ -73,7 +77,7 @@ message_ask(struct buf *out, uint16_t id, const char *name, uint16_t type,
 	int n = 0, r;
 
 	if (ares_create_query(name, CLASS_IN, type, id, 1, &p, &n,
-	    edns ? UDP_PAYLOAD : 0) != ARES_SUCCESS)
+		edns ? UDP_PAYLOAD : 0) != ARES_SUCCESS)
 		return -1;
 	/* RFC 6840 5.7: tell us whether you checked signatures. */
 	if (n >= HEADER)
@@ -122,7 +126,7 @@ name_at(const struct packet *k, size_t at, size_t *used)
 
 	if (at >= k->n || k->n > INT32_MAX ||
 	    ares_expand_name(k->p + at, k->p, (int)k->n, &s, &n) !=
-	    ARES_SUCCESS)
+		ARES_SUCCESS)
 		return NULL;
 	if (n <= 0 || (size_t)n > k->n - at || strlen(s) >= NAME_TEXT) {
 		ares_free_string(s);
@@ -280,16 +284,18 @@ lower_ttl(struct answer *a, uint32_t ttl)
 
 /* Follow aliases from name; the name they end at, on the heap, or NULL. */
 static char *
-follow(const struct packet *k, const struct raw *v, size_t n,
-    const char *name, uint16_t type, struct answer *a)
+follow(const struct packet *k, const struct raw *v, size_t n, const char *name,
+    uint16_t type, struct answer *a)
 {
 	char *at = xstrdup(name);
 	const struct raw *r;
 	struct buf b;
 
 	buf_init(&b, NAME_TEXT);
-	for (unsigned hops = 0; type != RR_CNAME && find(v, n, at, type) ==
-	    NULL && (r = find(v, n, at, RR_CNAME)) != NULL; hops++) {
+	for (unsigned hops = 0;
+	     type != RR_CNAME && find(v, n, at, type) == NULL &&
+	     (r = find(v, n, at, RR_CNAME)) != NULL;
+	     hops++) {
 		buf_reset(&b);
 		free(at);
 		at = NULL;
@@ -308,8 +314,8 @@ follow(const struct packet *k, const struct raw *v, size_t n,
  * the buffer has stopped growing.
  */
 static void
-collect(const struct packet *k, const struct raw *v, size_t n,
-    const char *name, uint16_t type, struct answer *a)
+collect(const struct packet *k, const struct raw *v, size_t n, const char *name,
+    uint16_t type, struct answer *a)
 {
 	size_t at;
 

@@ -26,7 +26,8 @@ static void
 finish(struct named *w, enum dns_status status, bool verified)
 {
 	struct dns_named rec = { .status = (uint8_t)status,
-		.verified = verified, .name = str_of(w->name) };
+		.verified = verified,
+		.name = str_of(w->name) };
 
 	if (w->ch != NULL)
 		chan_answer(w->ch, DNS_NAMED, w->id, &rec, NULL);

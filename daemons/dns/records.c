@@ -37,7 +37,8 @@ on_records(struct answer *a, void *arg)
 {
 	struct records *r = arg;
 	struct dns_records rec = { .status = to_status(a),
-		.authentic = a->authentic, .ttl = a->ttl };
+		.authentic = a->authentic,
+		.ttl = a->ttl };
 	struct buf b;
 
 	buf_init(&b, DNS_HOSTS_MAX);

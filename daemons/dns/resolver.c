@@ -262,9 +262,11 @@ query_try(struct query *q)
 		tcp_end(q);
 		q->where = QUERY_WAITS;
 	}
-	if (q->where == QUERY_TCP_SOCKET || now >= q->end || (rs->counted && rs->nservers == 0) ||
-	    (rs->nservers > 0 && (q->refusals >= rs->nservers ||
-	    q->tries >= ROUNDS * rs->nservers))) {
+	if (q->where == QUERY_TCP_SOCKET || now >= q->end ||
+	    (rs->counted && rs->nservers == 0) ||
+	    (rs->nservers > 0 &&
+		(q->refusals >= rs->nservers ||
+		    q->tries >= ROUNDS * rs->nservers))) {
 		query_done(q, answer_new(ANSWER_FAILED, FAILED_TTL));
 		return;
 	}
@@ -371,8 +373,8 @@ on_tick(void *arg)
 }
 
 void
-resolver_ask(struct resolver *rs, const char *name, uint16_t type,
-    query_fn *fn, void *arg)
+resolver_ask(struct resolver *rs, const char *name, uint16_t type, query_fn *fn,
+    void *arg)
 {
 	struct query *q = xcalloc(1, sizeof(*q));
 	int64_t now = loop_now(rs->loop);

@@ -17,7 +17,7 @@
 #include "dns.h"
 
 #define TARGETS_MAX 50 /* MX hosts of one domain that are looked at */
-#define HOPS_MAX 16 /* next hops in a list */
+#define HOPS_MAX 16    /* next hops in a list */
 
 /* A mail server of the current hop. */
 struct target {
@@ -38,7 +38,7 @@ struct route {
 	uint16_t port;
 	uint8_t flags;
 	bool configured; /* may lead to private networks */
-	bool mx; /* the targets are MX hosts */
+	bool mx;	 /* the targets are MX hosts */
 	unsigned hops;
 	struct target target[TARGETS_MAX];
 	size_t ntargets;
@@ -70,7 +70,8 @@ static void
 finish(struct route *r)
 {
 	struct dns_hosts rec = { .status = (uint8_t)r->status,
-		.flags = r->out_flags, .text = str_of(r->text),
+		.flags = r->out_flags,
+		.text = str_of(r->text),
 		.hosts = buf_get(&r->hosts) };
 
 	if (r->nhosts > 0) {
@@ -105,14 +106,17 @@ static void
 not_resolved(struct route *r, const char *name, const char *type,
     enum answer_status why)
 {
-	const char *text = why == ANSWER_FAILED ? "Host not found, try again" :
-	    why == ANSWER_EMPTY ?
-	    "Host found but no data record of requested type" :
-	    "Host not found";
+	const char *text = "Host not found";
 	char all[512];
 
-	snprintf(all, sizeof(all), "Host or domain name not found. Name "
-	    "service error for name=%s type=%s: %s", name, type, text);
+	if (why == ANSWER_FAILED)
+		text = "Host not found, try again";
+	else if (why == ANSWER_EMPTY)
+		text = "Host found but no data record of requested type";
+	snprintf(all, sizeof(all),
+	    "Host or domain name not found. Name "
+	    "service error for name=%s type=%s: %s",
+	    name, type, text);
 	no_way(r, why == ANSWER_FAILED ? DNS_LATER : DNS_NOT_FOUND, all);
 }
 
@@ -137,8 +141,11 @@ static void
 put_host(struct route *r, struct str name, uint16_t pref,
     const struct netaddr *a)
 {
-	struct dns_host h = { .name = name, .addr = *a, .pref = pref,
-		.item = (uint8_t)(r->hops - 1), .expires = ticket_expiry() };
+	struct dns_host h = { .name = name,
+		.addr = *a,
+		.pref = pref,
+		.item = (uint8_t)(r->hops - 1),
+		.expires = ticket_expiry() };
 	size_t before = r->hosts.len;
 
 	if (r->nhosts == HOSTS_MAX)
@@ -195,8 +202,8 @@ put_target(struct route *r, const struct target *t, size_t *forbidden)
 		    both[k]->canonical != NULL &&
 		    domain_valid_hostname(str_of(both[k]->canonical)))
 			name = str_of(both[k]->canonical);
-		for (size_t i = 0; both[k] != NULL && i < both[k]->n &&
-		    n < HOSTS_MAX; i++) {
+		for (size_t i = 0;
+		     both[k] != NULL && i < both[k]->n && n < HOSTS_MAX; i++) {
 			v[n] = both[k]->rr[i].addr;
 			vet_unmap(&v[n]);
 			v[n].port = r->hop.port;
@@ -241,9 +248,9 @@ no_address(struct route *r)
 			break;
 		}
 	}
-	if (why != ANSWER_FAILED && ((worst->a != NULL &&
-	    worst->a->status == ANSWER_EMPTY) || (worst->aaaa != NULL &&
-	    worst->aaaa->status == ANSWER_EMPTY)))
+	if (why != ANSWER_FAILED &&
+	    ((worst->a != NULL && worst->a->status == ANSWER_EMPTY) ||
+		(worst->aaaa != NULL && worst->aaaa->status == ANSWER_EMPTY)))
 		why = ANSWER_EMPTY;
 	if (r->mx)
 		r->out_flags |= DNS_NO_ADDRESS;
@@ -255,8 +262,9 @@ forbidden_way(struct route *r)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), STR_FMT " has no address but such as "
-	    "mail may not be sent to (loopback, private or reserved)",
+	snprintf(text, sizeof(text),
+	    STR_FMT " has no address but such as "
+		    "mail may not be sent to (loopback, private or reserved)",
 	    STR_ARG(r->hop.host));
 	no_way(r, DNS_FORBIDDEN, text);
 }
@@ -267,8 +275,8 @@ no_primary(struct route *r)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "unable to find primary relay for "
-	    STR_FMT, STR_ARG(r->hop.host));
+	snprintf(text, sizeof(text),
+	    "unable to find primary relay for " STR_FMT, STR_ARG(r->hop.host));
 	no_way(r, DNS_LATER, text);
 }
 
@@ -277,8 +285,8 @@ loops_back(struct route *r)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "mail for " STR_FMT
-	    " loops back to myself", STR_ARG(r->hop.host));
+	snprintf(text, sizeof(text),
+	    "mail for " STR_FMT " loops back to myself", STR_ARG(r->hop.host));
 	no_way(r, DNS_LOOP, text);
 }
 
@@ -402,8 +410,7 @@ add_target(struct route *r, struct str name, uint16_t pref)
 	if (r->ntargets == TARGETS_MAX)
 		return;
 	t = &r->target[r->ntargets++];
-	*t = (struct target){ .route = r, .name = str_dup(name),
-		.pref = pref };
+	*t = (struct target){ .route = r, .name = str_dup(name), .pref = pref };
 }
 
 /* MX hosts in order, those of the same preference in random order. */
@@ -440,8 +447,9 @@ null_mx(struct route *r)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "Domain " STR_FMT
-	    " does not accept mail (nullMX)", STR_ARG(r->hop.host));
+	snprintf(text, sizeof(text),
+	    "Domain " STR_FMT " does not accept mail (nullMX)",
+	    STR_ARG(r->hop.host));
 	no_way(r, DNS_NULL_MX, text);
 }
 
@@ -452,8 +460,8 @@ on_mx(struct answer *a, void *arg)
 	char name[256];
 
 	str_copy(r->hop.host, name, sizeof(name));
-	if (a->status == ANSWER_EMPTY || (a->status == ANSWER_FAILED &&
-	    r->dns->settings.ignore_mx_error)) {
+	if (a->status == ANSWER_EMPTY ||
+	    (a->status == ANSWER_FAILED && r->dns->settings.ignore_mx_error)) {
 		add_target(r, r->hop.host, 0);
 		find_addrs(r);
 	} else if (a->status != ANSWER_OK) {
@@ -497,8 +505,8 @@ one_hop(struct route *r)
 {
 	if (r->hop.addr.family != 0) {
 		literal(r);
-	} else if (r->hop.bracket || (r->flags & (DNS_NO_MX |
-	    DNS_SYSTEM_ONLY)) != 0) {
+	} else if (r->hop.bracket ||
+	    (r->flags & (DNS_NO_MX | DNS_SYSTEM_ONLY)) != 0) {
 		r->hop.bracket = true;
 		add_target(r, r->hop.host, 0);
 		find_addrs(r);

@@ -51,7 +51,8 @@ parse_bracket(struct str s, struct hop *out)
 	if (rest.n == 0)
 		return 0;
 	return rest.p[0] == ':' ?
-	    parse_port(str_sub(rest, 1, rest.n), &out->port) : -1;
+	    parse_port(str_sub(rest, 1, rest.n), &out->port) :
+	    -1;
 }
 
 static int

@@ -111,8 +111,9 @@ bool
 self_is_addr(const struct self *s, const struct netaddr *a)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (netaddr_same(&s->v[i], a) && (s->v[i].port == 0 ?
-		    self_is_port(s, a->port) : s->v[i].port == a->port))
+		if (netaddr_same(&s->v[i], a) &&
+		    (s->v[i].port == 0 ? self_is_port(s, a->port) :
+					 s->v[i].port == a->port))
 			return true;
 	return false;
 }

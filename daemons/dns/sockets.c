@@ -15,13 +15,12 @@
 #include "dns.h"
 
 #define TURN_PACKETS 64 /* taken from a socket in a turn */
-#define REFUSED_MS 200 /* before the broker is asked again */
+#define REFUSED_MS 200	/* before the broker is asked again */
 
 static void
 want_more(struct server *s)
 {
-	if (s->refused != 0 &&
-	    loop_now(s->rs->loop) - s->refused < REFUSED_MS)
+	if (s->refused != 0 && loop_now(s->rs->loop) - s->refused < REFUSED_MS)
 		return;
 	while (s->nfresh + s->asked < POOL && !s->gone) {
 		s->asked++;

@@ -51,8 +51,8 @@ tcp_come(struct query *q, int fd)
 	q->fd = fd;
 	q->id = (uint16_t)random_u32();
 	buf_add(&q->io, "\0\0", 2);
-	if (fd == -1 || message_ask(&q->io, q->id, q->name, q->type,
-	    q->edns) == -1) {
+	if (fd == -1 ||
+	    message_ask(&q->io, q->id, q->name, q->type, q->edns) == -1) {
 		query_try(q);
 		return;
 	}
@@ -86,7 +86,8 @@ static void
 read_more(struct query *q)
 {
 	struct str s = buf_get(&q->io);
-	size_t want = s.n < 2 ? 2 - s.n :
+	size_t want = s.n < 2 ?
+	    2 - s.n :
 	    2 + ((size_t)(uint8_t)s.p[0] << 8 | (uint8_t)s.p[1]) - s.n;
 	void *to = buf_reserve(&q->io, want);
 	ssize_t n = to == NULL ? -1 : read(q->fd, to, want);
@@ -99,8 +100,8 @@ read_more(struct query *q)
 	}
 	buf_grow(&q->io, (size_t)n);
 	s = buf_get(&q->io);
-	if (s.n >= 2 && s.n == 2 + ((size_t)(uint8_t)s.p[0] << 8 |
-	    (uint8_t)s.p[1]))
+	if (s.n >= 2 &&
+	    s.n == 2 + ((size_t)(uint8_t)s.p[0] << 8 | (uint8_t)s.p[1]))
 		query_got(q, str_sub(s, 2, s.n), true);
 }
 

@@ -68,8 +68,8 @@ loops_back(struct session *s)
 	    "host %s greeted me with my own name " STR_FMT, s->relay,
 	    STR_ARG(s->st->myhostname));
 	j->destination = false;
-	session_why(s, &j->why, DSN(5, 4, 6), "mail for " STR_FMT
-	    " loops back to myself", STR_ARG(j->nexthop));
+	session_why(s, &j->why, DSN(5, 4, 6),
+	    "mail for " STR_FMT " loops back to myself", STR_ARG(j->nexthop));
 	report_left(j, &j->why);
 	session_fail(s);
 }
@@ -94,8 +94,10 @@ refused(struct session *s, bool soft)
 static void
 say_hello(struct session *s, bool extended)
 {
-	session_say(s, "%s " STR_FMT, !extended ? "HELO" : s->st->lmtp ?
-	    "LHLO" : "EHLO", STR_ARG(s->st->helo));
+	const char *verb = s->st->lmtp ? "LHLO" : "EHLO";
+
+	session_say(s, "%s " STR_FMT, extended ? verb : "HELO",
+	    STR_ARG(s->st->helo));
 	session_await(s, extended ? STAGE_EHLO : STAGE_HELO);
 	session_flush(s);
 }
@@ -123,8 +125,7 @@ greeted(struct session *s)
 		refused(s, st->skip_5xx_greeting);
 		return;
 	}
-	say_hello(s, st->always_ehlo ||
-	    (!st->never_ehlo && mentions_esmtp(s)));
+	say_hello(s, st->always_ehlo || (!st->never_ehlo && mentions_esmtp(s)));
 }
 
 static void

@@ -78,11 +78,12 @@ read_rcpts(struct job *j, struct str part)
 	while ((k = env_read_rcpt(&er, &r)) == 1) {
 		if (j->nrcpts == cap) {
 			cap = cap == 0 ? 4 : cap * 2;
-			j->rcpt = xreallocarray(j->rcpt, cap,
-			    sizeof(*j->rcpt));
+			j->rcpt = xreallocarray(j->rcpt, cap, sizeof(*j->rcpt));
 		}
 		j->rcpt[j->nrcpts] = (struct rcpt){ .addr = r.addr,
-			.orig = r.orig, .orcpt = r.orcpt, .notify = r.notify,
+			.orig = r.orig,
+			.orcpt = r.orcpt,
+			.notify = r.notify,
 			.number = (uint16_t)j->nrcpts };
 		j->nrcpts++;
 	}
@@ -103,8 +104,8 @@ read_edits(struct job *j, struct str part)
 	while ((k = env_read_edit(&er, &e)) == 1) {
 		if (j->nedits == cap) {
 			cap = cap == 0 ? 8 : cap * 2;
-			j->edits = xreallocarray(j->edits, cap,
-			    sizeof(*j->edits));
+			j->edits =
+			    xreallocarray(j->edits, cap, sizeof(*j->edits));
 		}
 		j->edits[j->nedits++] = e;
 	}
@@ -129,7 +130,7 @@ take_record(struct job *j, const struct deliver_job *rec)
 	edits = keep(&at, rec->edits);
 	if (read_rcpts(j, rcpts) == -1 || read_edits(j, edits) == -1 ||
 	    content_init(&j->content, j->fd, rec->offset, rec->size, j->edits,
-	    j->nedits) == -1)
+		j->nedits) == -1)
 		return -1;
 	j->content_ok = true;
 	return 0;
@@ -192,7 +193,8 @@ no_route(struct job *j, const struct dns_hosts *a)
 	switch ((enum dns_status)a->status) {
 	case DNS_NOT_FOUND:
 		d = j->st->defer_no_address && (a->flags & DNS_NO_ADDRESS) ?
-		    DSN(4, 4, 4) : DSN(5, 4, 4);
+		    DSN(4, 4, 4) :
+		    DSN(5, 4, 4);
 		break;
 	case DNS_FORBIDDEN:
 		d = DSN(5, 4, 4);
@@ -267,8 +269,9 @@ on_hosts(unsigned type, const void *rec, int *fds, void *arg)
 		why_set(&j->why, DSN(4, 3, 0), "resolver is not available");
 	} else if (a->status != DNS_OK) {
 		no_route(j, a);
-		if (j->why.dsn.class == 5 && (a->status != DNS_NOT_FOUND ||
-		    j->hop == j->st->fallback.n)) {
+		if (j->why.dsn.class == 5 &&
+		    (a->status != DNS_NOT_FOUND ||
+			j->hop == j->st->fallback.n)) {
 			report_left(j, &j->why);
 			job_done(j);
 			return;
@@ -282,7 +285,8 @@ on_hosts(unsigned type, const void *rec, int *fds, void *arg)
 static struct str
 hop_name(const struct job *j)
 {
-	return j->hop == 0 ? j->nexthop :
+	return j->hop == 0 ?
+	    j->nexthop :
 	    str_sub(j->st->fallback.v[j->hop - 1].full, 0, ADDR_MAX);
 }
 
@@ -290,7 +294,8 @@ static void
 ask_route(struct job *j)
 {
 	struct str hop = hop_name(j);
-	struct dns_route q = { .nexthop = hop, .port = j->st->port,
+	struct dns_route q = { .nexthop = hop,
+		.port = j->st->port,
 		.flags = j->st->route_flags,
 		.route_ticket = j->hop == 0 ? j->route_ticket : 0 };
 

@@ -161,12 +161,11 @@ is_hopeless(struct session *s)
 	struct job *j = s->job;
 	uint64_t size = content_size(&j->content);
 
-	if ((s->features & FEAT_SIZE) && s->size_max > 0 &&
-	    size > s->size_max)
+	if ((s->features & FEAT_SIZE) && s->size_max > 0 && size > s->size_max)
 		session_why(s, &j->why, DSN(5, 3, 4),
 		    "message size %llu exceeds size limit %llu of server %s",
-		    (unsigned long long)size,
-		    (unsigned long long)s->size_max, s->where);
+		    (unsigned long long)size, (unsigned long long)s->size_max,
+		    s->where);
 	else if (!(s->features & FEAT_SMTPUTF8) && needs_utf8(s))
 		session_why(s, &j->why, DSN(5, 6, 7),
 		    "SMTPUTF8 is required, but was not offered by host %s",

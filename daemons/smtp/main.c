@@ -37,7 +37,8 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 		conf = conf_open(fd);
 		if (conf == NULL)
 			log_fatal("configuration of service " STR_FMT
-			    " cannot be read", STR_ARG(g->name));
+				  " cannot be read",
+			    STR_ARG(g->name));
 		smtp_config(arg, g->name, g->instance, conf);
 	} else {
 		log_warn("grant of kind %u is not for me", g->kind);
@@ -56,12 +57,21 @@ static const struct chan_on qmgr_on[] = { { DELIVER_JOB, on_job },
 static const struct chan_on no_records[] = { { 0, NULL } };
 
 static const struct boot_peer peers[] = {
-	{ .name = "qmgr", .edge = &edge_deliver, .side = SIDE_B,
-	    .on = qmgr_on, .down = qmgr_down },
-	{ .name = "dns", .edge = &edge_dns, .side = SIDE_A,
-	    .on = no_records, .single = &smtp.dns },
-	{ .name = "lookup", .edge = &edge_lookup, .side = SIDE_A,
-	    .on = no_records, .optional = true },
+	{ .name = "qmgr",
+	    .edge = &edge_deliver,
+	    .side = SIDE_B,
+	    .on = qmgr_on,
+	    .down = qmgr_down },
+	{ .name = "dns",
+	    .edge = &edge_dns,
+	    .side = SIDE_A,
+	    .on = no_records,
+	    .single = &smtp.dns },
+	{ .name = "lookup",
+	    .edge = &edge_lookup,
+	    .side = SIDE_A,
+	    .on = no_records,
+	    .optional = true },
 };
 
 static const struct boot_hooks hooks = { .grant = on_grant,

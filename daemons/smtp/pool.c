@@ -68,12 +68,12 @@ is_wanted(const struct session *s)
 	if (s->st->keep)
 		return true;
 	if (hop.n > 0 && hop.p[0] == '[')
-		hop = str_sub(hop, 1, (size_t)(str_chr(hop, ']') == -1 ? 1 :
-		    str_chr(hop, ']')));
+		hop = str_sub(hop, 1,
+		    (size_t)(str_chr(hop, ']') == -1 ? 1 : str_chr(hop, ']')));
 	return match_domain(s->st->keep_for, hop, false, NULL, NULL) ==
 	    MATCH_YES ||
 	    match_domain(s->st->keep_for, str_of(s->nexthop), false, NULL,
-	    NULL) == MATCH_YES;
+		NULL) == MATCH_YES;
 }
 
 bool

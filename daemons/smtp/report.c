@@ -47,8 +47,12 @@ report_delay(struct buf *b, int64_t us)
 
 	if (us < 0)
 		us = 0;
-	c = us < 995000 ? (us + 5000) / 10000 : us < 9950000 ?
-	    (us + 50000) / 100000 * 10 : (us + 500000) / 1000000 * 100;
+	if (us < 995000)
+		c = (us + 5000) / 10000;
+	else if (us < 9950000)
+		c = (us + 50000) / 100000 * 10;
+	else
+		c = (us + 500000) / 1000000 * 100;
 	if (c % 100 == 0)
 		buf_printf(b, "%lld", c / 100);
 	else if (c % 10 == 0)
@@ -84,8 +88,9 @@ put_addr(struct buf *b, struct str addr)
 static const char *
 status_word(enum fate fate)
 {
-	return fate == FATE_SENT ? "sent" : fate == FATE_BOUNCED ? "bounced" :
-	    "deferred";
+	if (fate == FATE_SENT)
+		return "sent";
+	return fate == FATE_BOUNCED ? "bounced" : "deferred";
 }
 
 static void
@@ -128,6 +133,14 @@ ms_between(int64_t from_us, int64_t to_us)
 	return to_us <= from_us ? 0 : (uint32_t)((to_us - from_us) / 1000);
 }
 
+static enum fate
+fate_of(const struct why *w, struct dsn d)
+{
+	if (w->sent)
+		return FATE_SENT;
+	return d.class == 5 ? FATE_BOUNCED : FATE_DEFERRED;
+}
+
 void
 report(struct job *j, struct rcpt *r, const struct why *w)
 {
@@ -142,15 +155,15 @@ report(struct job *j, struct rcpt *r, const struct why *w)
 		d.class = 4;
 	dsn_text(d, dsn);
 	rec = (struct deliver_fate){ .rcpt = r->number,
-		.fate = w->sent ? FATE_SENT : d.class == 5 ?
-		    FATE_BOUNCED : FATE_DEFERRED,
-		.dsn = str_of(dsn), .text = clip(w->text, 1024),
+		.fate = (uint8_t)fate_of(w, d),
+		.dsn = str_of(dsn),
+		.text = clip(w->text, 1024),
 		.relay = clip(w->relay, 512),
 		.remote_mta = clip(w->remote_mta, 256),
 		.remote_text = clip(w->remote_text, 1024),
 		.connect_ms = ms_between(j->start_us, j->ready_us),
-		.transfer_ms = j->ready_us == 0 ? 0 :
-		    ms_between(j->ready_us, now) };
+		.transfer_ms =
+		    j->ready_us == 0 ? 0 : ms_between(j->ready_us, now) };
 	if (rec.fate == FATE_DEFERRED && j->destination)
 		rec.flags |= FATE_DESTINATION;
 	if (w->dsn_passed)

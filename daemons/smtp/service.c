@@ -129,7 +129,8 @@ static void
 no_service(struct chan *ch, uint64_t id, const struct deliver_job *rec)
 {
 	struct deliver_fate fate = { .fate = FATE_DEFERRED,
-		.flags = FATE_DESTINATION, .dsn = STR("4.3.5"),
+		.flags = FATE_DESTINATION,
+		.dsn = STR("4.3.5"),
 		.text = STR("mail transport is not configured") };
 	struct deliver_done done;
 	struct env_reader er;

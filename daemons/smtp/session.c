@@ -37,7 +37,7 @@ doing(const struct session *s)
 		return "receiving the initial server greeting";
 	case STAGE_EHLO:
 		return s->st->lmtp ? "performing the LHLO handshake" :
-		    "performing the EHLO handshake";
+				     "performing the EHLO handshake";
 	case STAGE_HELO:
 		return "performing the HELO handshake";
 	case STAGE_RSET:
@@ -52,7 +52,7 @@ doing(const struct session *s)
 		return "sending message body";
 	case STAGE_DOT:
 		return "sending end of data -- message may be sent more than "
-		    "once";
+		       "once";
 	case STAGE_CONNECT:
 	case STAGE_QUIT:
 	case STAGE_N:
@@ -69,8 +69,8 @@ set_server(struct session *s, struct why *w)
 }
 
 void
-session_why(struct session *s, struct why *w, struct dsn dsn,
-    const char *fmt, ...)
+session_why(struct session *s, struct why *w, struct dsn dsn, const char *fmt,
+    ...)
 {
 	char text[1024];
 	va_list ap;
@@ -232,8 +232,8 @@ loops_back(struct session *s)
 		return;
 	}
 	j->destination = false;
-	why_set(&j->why, DSN(5, 4, 6), "mail for " STR_FMT
-	    " loops back to myself", STR_ARG(j->nexthop));
+	why_set(&j->why, DSN(5, 4, 6),
+	    "mail for " STR_FMT " loops back to myself", STR_ARG(j->nexthop));
 	report_left(j, &j->why);
 	session_fail(s);
 }
@@ -244,8 +244,8 @@ static void
 ask_broker(struct session *s)
 {
 	s->asked = s->smtp->broker;
-	s->ask = chan_ask(s->asked, BROKER_CONNECT, &s->connect, NULL,
-	    on_socket, s);
+	s->ask =
+	    chan_ask(s->asked, BROKER_CONNECT, &s->connect, NULL, on_socket, s);
 }
 
 static void
@@ -322,7 +322,8 @@ session_new(struct job *j, const struct dns_host *h)
 	j->ready_us = 0;
 	smtp_tick(m);
 	s->connect = (struct broker_connect){ .to = h->addr,
-		.expires = h->expires, .ticket = h->ticket,
+		.expires = h->expires,
+		.ticket = h->ticket,
 		.bind = h->addr.family == 4 ? j->st->bind4 : j->st->bind6 };
 	ask_broker(s);
 }
@@ -383,8 +384,10 @@ lost(struct session *s, const char *how)
 		return;
 	}
 	session_why(s, &j->why, DSN(4, 4, 2),
-	    strcmp(how, "time") == 0 ? "conversation with %s timed out while %s" :
-	    "lost connection with %s while %s", s->where, doing(s));
+	    strcmp(how, "time") == 0 ?
+		"conversation with %s timed out while %s" :
+		"lost connection with %s while %s",
+	    s->where, doing(s));
 	/* Whether the server has the message is not known: not elsewhere now. */
 	if (s->stage == STAGE_DOT)
 		for (size_t i = 0; i < s->nrcpts; i++)
@@ -464,8 +467,8 @@ take_line(struct session *s, struct str line)
 	case REPLY_BAD:
 		if (s->job != NULL)
 			session_why(s, &s->job->why, DSN(4, 5, 0),
-			    "host %s sends an endless reply while %s",
-			    s->where, doing(s));
+			    "host %s sends an endless reply while %s", s->where,
+			    doing(s));
 		session_fail(s);
 		break;
 	}
@@ -587,8 +590,9 @@ session_tick(struct session *s, int64_t now)
 	    is_connected(s)) {
 		session_await(s, STAGE_GREETING);
 	} else {
-		lost(s, s->stage == STAGE_CONNECT ? "Connection timed out" :
-		    "time");
+		lost(s,
+		    s->stage == STAGE_CONNECT ? "Connection timed out" :
+						"time");
 	}
 	leave(s);
 }

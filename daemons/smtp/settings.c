@@ -34,7 +34,7 @@ discarded(struct conf_list list)
 	for (size_t i = 0; i < list.n; i++)
 		for (size_t k = 0; k < NELEM(keywords); k++)
 			if (str_caseeq(list.v[i].text,
-			    str_of(keywords[k].word)))
+				str_of(keywords[k].word)))
 				all |= keywords[k].feature;
 	return all;
 }
@@ -63,8 +63,8 @@ static void
 read_times(struct settings *st, const struct conf *c)
 {
 	st->ms[STAGE_CONNECT] = conf_ms(c, ID(st, CONNECT_TIMEOUT));
-	st->ms[STAGE_GREETING] = conf_ms(c, st->lmtp ?
-	    P_LMTP_LHLO_TIMEOUT : P_SMTP_HELO_TIMEOUT);
+	st->ms[STAGE_GREETING] =
+	    conf_ms(c, st->lmtp ? P_LMTP_LHLO_TIMEOUT : P_SMTP_HELO_TIMEOUT);
 	st->ms[STAGE_EHLO] = st->ms[STAGE_HELO] = st->ms[STAGE_GREETING];
 	st->ms[STAGE_RSET] = conf_ms(c, ID(st, RSET_TIMEOUT));
 	st->ms[STAGE_MAIL] = conf_ms(c, ID(st, MAIL_TIMEOUT));
@@ -89,27 +89,29 @@ read_targets(struct settings *st, const struct conf *c)
 		st->route_flags |= DNS_CANONICAL;
 	if (conf_has(c, ID(st, HOST_LOOKUP), "native"))
 		st->route_flags |= conf_has(c, ID(st, HOST_LOOKUP), "dns") ?
-		    DNS_SYSTEM : DNS_SYSTEM_ONLY;
-	st->preference = conf_is(c, ID(st, ADDRESS_PREFERENCE), "ipv4") ?
-	    PREFER_IPV4 : conf_is(c, ID(st, ADDRESS_PREFERENCE), "ipv6") ?
-	    PREFER_IPV6 : PREFER_ANY;
+		    DNS_SYSTEM :
+		    DNS_SYSTEM_ONLY;
+	if (conf_is(c, ID(st, ADDRESS_PREFERENCE), "ipv4"))
+		st->preference = PREFER_IPV4;
+	else if (conf_is(c, ID(st, ADDRESS_PREFERENCE), "ipv6"))
+		st->preference = PREFER_IPV6;
 	st->balance = conf_bool(c, ID(st, BALANCE_INET_PROTOCOLS));
 	st->randomize = conf_bool(c, ID(st, RANDOMIZE_ADDRESSES));
 	st->address_limit = (unsigned)conf_int(c, ID(st, MX_ADDRESS_LIMIT));
 	st->session_limit = (unsigned)conf_int(c, ID(st, MX_SESSION_LIMIT));
 	st->fallback = conf_list(c, ID(st, FALLBACK_RELAY));
-	st->defer_no_address = conf_bool(c,
-	    ID(st, DEFER_IF_NO_MX_ADDRESS_FOUND));
+	st->defer_no_address =
+	    conf_bool(c, ID(st, DEFER_IF_NO_MX_ADDRESS_FOUND));
 	for (size_t i = 0; i < conf_list(c, P_INET_INTERFACES).n; i++)
-		st->all_interfaces |= str_caseeq(
-		    conf_list(c, P_INET_INTERFACES).v[i].text, STR("all"));
+		st->all_interfaces |=
+		    str_caseeq(conf_list(c, P_INET_INTERFACES).v[i].text,
+			STR("all"));
 }
 
 static void
 read_talk(struct settings *st, const struct conf *c)
 {
-	st->helo = conf_str(c, st->lmtp ? P_LMTP_LHLO_NAME :
-	    P_SMTP_HELO_NAME);
+	st->helo = conf_str(c, st->lmtp ? P_LMTP_LHLO_NAME : P_SMTP_HELO_NAME);
 	st->myhostname = conf_str(c, P_MYHOSTNAME);
 	st->skip_5xx_greeting = conf_bool(c, ID(st, SKIP_5XX_GREETING));
 	st->skip_quit = conf_bool(c, ID(st, SKIP_QUIT_RESPONSE));
@@ -117,13 +119,14 @@ read_talk(struct settings *st, const struct conf *c)
 	st->never_ehlo = conf_bool(c, P_SMTP_NEVER_SEND_EHLO) && !st->lmtp;
 	st->line_limit = (size_t)conf_int(c, ID(st, LINE_LENGTH_LIMIT));
 	st->quote = conf_bool(c, ID(st, QUOTE_RFC821_ENVELOPE));
-	st->discard = discarded(conf_list(c, st->lmtp ?
-	    P_LMTP_DISCARD_LHLO_KEYWORDS : P_SMTP_DISCARD_EHLO_KEYWORDS));
+	st->discard = discarded(conf_list(c,
+	    st->lmtp ? P_LMTP_DISCARD_LHLO_KEYWORDS :
+		       P_SMTP_DISCARD_EHLO_KEYWORDS));
 	st->keep = conf_bool(c, ID(st, CONNECTION_CACHE_ON_DEMAND));
 	st->keep_ms = conf_ms(c, ID(st, CONNECTION_CACHE_TIME_LIMIT));
 	st->reuse_ms = conf_ms(c, ID(st, CONNECTION_REUSE_TIME_LIMIT));
-	st->reuse_count = (unsigned)conf_int(c,
-	    ID(st, CONNECTION_REUSE_COUNT_LIMIT));
+	st->reuse_count =
+	    (unsigned)conf_int(c, ID(st, CONNECTION_REUSE_COUNT_LIMIT));
 	st->keep_for = conf_list(c, ID(st, CONNECTION_CACHE_DESTINATIONS));
 	st->per_request = conf_bool(c, ID(st, PER_REQUEST_DEADLINE));
 	st->min_rate = conf_int(c, ID(st, MIN_DATA_RATE));

@@ -57,12 +57,16 @@ enum stage {
 	STAGE_RCPT,
 	STAGE_DATA,
 	STAGE_BODY, /* sending content */
-	STAGE_DOT, /* the answer to all of it */
+	STAGE_DOT,  /* the answer to all of it */
 	STAGE_QUIT,
 	STAGE_N
 };
 
-enum preference { PREFER_ANY, PREFER_IPV4, PREFER_IPV6 };
+enum preference {
+	PREFER_ANY,
+	PREFER_IPV4,
+	PREFER_IPV6
+};
 
 /*
  * A service of master.cf: `smtp`, `relay`, `lmtp`.  Jobs and sessions hold it
@@ -96,7 +100,7 @@ struct settings {
 	unsigned discard; /* features not used */
 	bool per_request; /* times are for all of a command, not a write */
 	int64_t min_rate; /* bytes of content a second, then */
-	bool keep; /* sessions are kept for a moment */
+	bool keep;	  /* sessions are kept for a moment */
 	struct conf_list keep_for; /* to these destinations in any case */
 	int64_t keep_ms;
 	int64_t reuse_ms; /* 0: no limit */
@@ -124,13 +128,13 @@ struct why {
 	char *remote_mta;
 	char *remote_text;
 	unsigned conn_use;
-	bool sent; /* it was delivered */
+	bool sent;	 /* it was delivered */
 	bool dsn_passed; /* to a server that reports success itself */
 };
 
 void why_clear(struct why *w);
-void why_set(struct why *w, struct dsn dsn, const char *fmt, ...)
-    PRINTFLIKE(3, 4);
+void
+why_set(struct why *w, struct dsn dsn, const char *fmt, ...) PRINTFLIKE(3, 4);
 
 /* --- job.c ------------------------------------------------------------------ */
 
@@ -139,7 +143,7 @@ struct rcpt {
 	uint32_t notify;
 	uint16_t number;
 	bool settled;
-	bool accepted; /* by the server, in this transaction */
+	bool accepted;	/* by the server, in this transaction */
 	struct why why; /* its own reason to wait, if it has one */
 };
 
@@ -153,7 +157,7 @@ struct job {
 	struct str qid, sender, nexthop, envid;
 	uint64_t route_ticket;
 	uint32_t flags; /* ENV_... */
-	uint8_t ret; /* ENV_RET_... */
+	uint8_t ret;	/* ENV_RET_... */
 	int64_t arrived_us, active_us, start_us, ready_us;
 	int fd;
 	struct content content;
@@ -169,19 +173,19 @@ struct job {
 	char *host_text; /* what their names point into */
 	size_t nhosts, next;
 	unsigned addresses, sessions; /* tried */
-	size_t hop; /* 0 the next hop, then the fallback relays */
-	bool routed; /* the way has been asked for */
-	bool mx; /* found by a name without brackets */
+	size_t hop;	     /* 0 the next hop, then the fallback relays */
+	bool routed;	     /* the way has been asked for */
+	bool mx;	     /* found by a name without brackets */
 	struct netaddr used; /* server of a kept session, tried already */
 	struct session *session;
-	struct why why; /* the last reason for those without their own */
+	struct why why;	  /* the last reason for those without their own */
 	bool destination; /* no server was reached */
 };
 TAILQ_HEAD(job_list, job);
 
 /* Take on a job.  Takes fd.  It may be over when this returns. */
-void job_new(struct smtp *m, struct settings *st, struct chan *ch,
-    uint64_t id, const struct deliver_job *rec, int fd);
+void job_new(struct smtp *m, struct settings *st, struct chan *ch, uint64_t id,
+    const struct deliver_job *rec, int fd);
 
 /* All that ends a job's use of its session: what is next? */
 void job_next(struct job *j);
@@ -213,11 +217,11 @@ struct session {
 	TAILQ_ENTRY(session) idle; /* in the pool */
 	struct smtp *smtp;
 	struct settings *st;
-	struct job *job; /* NULL: idle, or saying QUIT */
-	char *nexthop; /* what it is kept under, or NULL */
+	struct job *job;       /* NULL: idle, or saying QUIT */
+	char *nexthop;	       /* what it is kept under, or NULL */
 	uint64_t route_ticket; /* that, too */
 	struct netaddr addr;
-	char *name; /* of the server */
+	char *name;  /* of the server */
 	char *where; /* name[addr] */
 	char *relay; /* name[addr]:port */
 	int fd;
@@ -227,15 +231,15 @@ struct session {
 	struct watch watch;
 	bool loop_check;
 	bool is_idle;
-	bool held; /* see on_tick() */
+	bool held;   /* see on_tick() */
 	bool broken; /* cannot be written to any more */
-	bool dead; /* freed at the end of the callback that reads it */
+	bool dead;   /* freed at the end of the callback that reads it */
 	int busy;
 	enum stage stage;
 	int64_t deadline; /* 0: none */
-	bool fixed; /* the deadline is for all of the content */
-	int64_t born; /* when it was ready for mail */
-	unsigned uses; /* jobs it has had */
+	bool fixed;	  /* the deadline is for all of the content */
+	int64_t born;	  /* when it was ready for mail */
+	unsigned uses;	  /* jobs it has had */
 	unsigned features;
 	uint64_t size_max; /* SIZE=, 0: not said */
 	/* Reading. */
@@ -320,10 +324,10 @@ void mail_more(struct session *s);
 struct body {
 	struct content *content;
 	size_t limit; /* 0: no folding */
-	size_t col; /* bytes of the line so far */
-	bool bol; /* at the beginning of a line */
-	bool cr; /* a CR waits: is it before the LF? */
-	bool ended; /* the final dot is out */
+	size_t col;   /* bytes of the line so far */
+	bool bol;     /* at the beginning of a line */
+	bool cr;      /* a CR waits: is it before the LF? */
+	bool ended;   /* the final dot is out */
 };
 
 void body_init(struct body *b, struct content *c, size_t limit);
@@ -383,7 +387,6 @@ void smtp_tick(struct smtp *m);
 /* qmgr's channel has gone. */
 void smtp_orphan(struct smtp *m, const struct chan *ch);
 /* Handler of the edge; arg is struct smtp. */
-void on_job(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg);
+void on_job(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg);
 
 #endif

@@ -91,8 +91,7 @@ target_order(const struct settings *st, struct dns_host *v, size_t n)
 		if (!st->randomize)
 			sort(v + i, k);
 		if (st->preference != PREFER_ANY)
-			prefer(v + i, k,
-			    st->preference == PREFER_IPV4 ? 4 : 6);
+			prefer(v + i, k, st->preference == PREFER_IPV4 ? 4 : 6);
 	}
 	if (st->balance && st->preference == PREFER_ANY)
 		balance(v, n, st->address_limit);

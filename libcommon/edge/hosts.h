@@ -17,11 +17,11 @@
 #define HOSTS_NAME_MAX 255
 
 struct dns_host {
-	struct str name; /* the server's; an address without brackets */
+	struct str name;     /* the server's; an address without brackets */
 	struct netaddr addr; /* with its port */
-	uint8_t item; /* which of several next hops, from 0 */
-	uint16_t pref; /* of the MX record; 0 without one */
-	uint32_t expires; /* of the ticket */
+	uint8_t item;	     /* which of several next hops, from 0 */
+	uint16_t pref;	     /* of the MX record; 0 without one */
+	uint32_t expires;    /* of the ticket */
 	uint64_t ticket;
 };
 

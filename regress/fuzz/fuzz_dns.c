@@ -67,8 +67,8 @@ read_it(struct str packet, uint16_t id, const char *name, uint16_t type)
 static void
 behind_question(const uint8_t *data, size_t size)
 {
-	static const uint16_t types[] = { RR_A, RR_MX, RR_AAAA, RR_TXT,
-		RR_PTR, RR_CNAME, 52, RR_NS };
+	static const uint16_t types[] = { RR_A, RR_MX, RR_AAAA, RR_TXT, RR_PTR,
+		RR_CNAME, 52, RR_NS };
 	uint16_t type;
 	struct buf b;
 	size_t at;
@@ -100,8 +100,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    RR_MX);
 	behind_question(data, size);
 	while (hop_next(&rest, 25, &hop) == 1)
-		must(hop.port != 0 && (hop.addr.family != 0 ||
-		    cache_name_ok(hop.host)));
+		must(hop.port != 0 &&
+		    (hop.addr.family != 0 || cache_name_ok(hop.host)));
 	rest = s;
 	while (hosts_next(&rest, &h) == 1)
 		must(h.name.n <= HOSTS_NAME_MAX && rest.n < size);

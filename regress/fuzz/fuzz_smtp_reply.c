@@ -36,13 +36,12 @@ on_connect(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)arg;
 	memset(&a, 0, sizeof(a));
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-	    sv) == 0);
+		 sv) == 0);
 	fd_close(&server_fd);
 	server_fd = sv[0];
 	client_fd = sv[1];
 	if (script.n > 0)
-		must(write(server_fd, script.p, script.n) ==
-		    (ssize_t)script.n);
+		must(write(server_fd, script.p, script.n) == (ssize_t)script.n);
 	shutdown(server_fd, SHUT_WR);
 	chan_answer(ch, BROKER_CONNECTED, id, &a, &client_fd);
 }
@@ -106,8 +105,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(rig.fate[i].fate >= FATE_SENT &&
 		    rig.fate[i].fate <= FATE_DEFERRED);
 		must(rig.fate[i].fate != FATE_SENT || says_success(script));
-		must(rig.fate[i].dsn[0] == (rig.fate[i].fate == FATE_SENT ?
-		    '2' : rig.fate[i].fate == FATE_BOUNCED ? '5' : '4'));
+		must(rig.fate[i].dsn[0] ==
+		    (rig.fate[i].fate == FATE_SENT	     ? '2' :
+			    rig.fate[i].fate == FATE_BOUNCED ? '5' :
+							       '4'));
 	}
 	must(TAILQ_EMPTY(&rig.m.jobs));
 	return 0;

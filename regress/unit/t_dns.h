@@ -58,7 +58,7 @@ struct rig {
 	size_t nwants;
 	struct turn turn;
 	struct timer end;
-	unsigned nqueries; /* that reached the server */
+	unsigned nqueries;    /* that reached the server */
 	uint16_t ports[1024]; /* they came from */
 	uint16_t ids[1024];
 	uint32_t ttl;
@@ -214,8 +214,7 @@ reply(struct rig *r, struct buf *b, const uint8_t *q, size_t qlen,
 		n = 0;
 	}
 	buf_add(b, q, 2);
-	buf_putc(b, 0x81 |
-	    (!tcp && strncmp(name, "cut", 3) == 0 ? 0x02 : 0));
+	buf_putc(b, 0x81 | (!tcp && strncmp(name, "cut", 3) == 0 ? 0x02 : 0));
 	buf_putc(b, 0x80 | rcode);
 	put16(b, 1);
 	put16(b, (unsigned)n);
@@ -343,8 +342,9 @@ rig_socket(struct rig *r, const struct rig_want *w)
 	int fd;
 
 	sin.sin_port = htons(r->dead[w->index] ? 1 : r->port);
-	fd = socket(AF_INET, (w->tcp ? SOCK_STREAM : SOCK_DGRAM) |
-	    SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_INET,
+	    (w->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
 	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == -1 &&
 	    errno != EINPROGRESS)
 		abort();
@@ -447,8 +447,10 @@ rig_run(struct rig *r)
 static bool UNUSED
 rig_route(struct rig *r, const char *nexthop, unsigned flags, uint64_t ticket)
 {
-	struct dns_route q = { .nexthop = str_of(nexthop), .port = 25,
-		.flags = (uint8_t)flags, .route_ticket = ticket };
+	struct dns_route q = { .nexthop = str_of(nexthop),
+		.port = 25,
+		.flags = (uint8_t)flags,
+		.route_ticket = ticket };
 
 	chan_ask(r->asker, DNS_ROUTE, &q, NULL, rig_on_answer, r);
 	return rig_run(r);
@@ -457,8 +459,7 @@ rig_route(struct rig *r, const char *nexthop, unsigned flags, uint64_t ticket)
 static bool UNUSED
 rig_query(struct rig *r, const char *name, unsigned type)
 {
-	struct dns_query q = { .name = str_of(name),
-		.rrtype = (uint16_t)type };
+	struct dns_query q = { .name = str_of(name), .rrtype = (uint16_t)type };
 
 	chan_ask(r->asker, DNS_QUERY, &q, NULL, rig_on_answer, r);
 	return rig_run(r);
@@ -511,8 +512,7 @@ rig_listen(struct rig *r)
 		r->udp_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		r->tcp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (bind(r->udp_fd, (struct sockaddr *)&sin, len) == -1 ||
-		    getsockname(r->udp_fd, (struct sockaddr *)&sin, &len) ==
-		    -1)
+		    getsockname(r->udp_fd, (struct sockaddr *)&sin, &len) == -1)
 			abort();
 	} while (bind(r->tcp_fd, (struct sockaddr *)&sin, len) == -1);
 	if (listen(r->tcp_fd, 16) == -1)
@@ -562,10 +562,10 @@ rig_init(struct rig *r, const struct zone_rr *zone, const struct conf *c)
 	r->d.address_key.have = r->d.route_key.have = true;
 	memset(r->d.route_key.key, 7, sizeof(r->d.route_key.key));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0, sv) == -1)
+		0, sv) == -1)
 		abort();
-	r->asker = chan_new(r->loop, sv[0], &edge_dns, SIDE_A, rig_none,
-	    rig_gone, r);
+	r->asker =
+	    chan_new(r->loop, sv[0], &edge_dns, SIDE_A, rig_none, rig_gone, r);
 	r->dns_b = chan_new(r->loop, sv[1], &edge_dns, SIDE_B, rig_dns_on,
 	    rig_gone, &r->d);
 }

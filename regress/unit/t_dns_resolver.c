@@ -12,12 +12,9 @@
 #include "base/clock.h"
 #include "t_dns.h"
 
-static const struct zone_rr zone[] = {
-	{ "a.example", RR_A, "192.0.2.1" },
+static const struct zone_rr zone[] = { { "a.example", RR_A, "192.0.2.1" },
 	{ "silent.example", RR_A, "192.0.2.2" },
-	{ "cut.example", RR_A, "192.0.2.3" },
-	{ NULL, 0, NULL }
-};
+	{ "cut.example", RR_A, "192.0.2.3" }, { NULL, 0, NULL } };
 
 static void
 start(struct rig *r)

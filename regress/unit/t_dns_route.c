@@ -139,12 +139,14 @@ test_routes(void **state)
 
 	(void)state;
 	rig_init(&r, zone, c);
-	hostsfile_parse(&r.d.hosts, STR("# nothing\n192.0.2.77 HostsFile.example"
-	    " other # x\n10.0.0.300 bad\n"));
+	hostsfile_parse(&r.d.hosts,
+	    STR("# nothing\n192.0.2.77 HostsFile.example"
+		" other # x\n10.0.0.300 bad\n"));
 	for (size_t i = 0; i < NELEM(routes); i++) {
 		const char *want = routes[i].hosts, *got;
-		uint64_t t = routes[i].ticket ? ticket_route(&r.d.route_key,
-		    str_of(routes[i].nexthop)) : 0;
+		uint64_t t = routes[i].ticket ?
+		    ticket_route(&r.d.route_key, str_of(routes[i].nexthop)) :
+		    0;
 
 		if (strcmp(routes[i].nexthop, "hostsfile.example") == 0 &&
 		    (routes[i].flags & DNS_SYSTEM))
@@ -188,15 +190,13 @@ test_ticket(void **state)
 static void
 test_random_order(void **state)
 {
-	static const struct zone_rr z[] = {
-		{ "x.example", RR_MX, "10 a.example" },
+	static const struct zone_rr z[] = { { "x.example", RR_MX,
+						"10 a.example" },
 		{ "x.example", RR_MX, "10 b.example" },
 		{ "x.example", RR_MX, "5 first.example" },
 		{ "a.example", RR_A, "192.0.2.1" },
 		{ "b.example", RR_A, "192.0.2.2" },
-		{ "first.example", RR_A, "192.0.2.3" },
-		{ NULL, 0, NULL }
-	};
+		{ "first.example", RR_A, "192.0.2.3" }, { NULL, 0, NULL } };
 	struct conf *c = rig_conf(MAIN);
 	struct rig r;
 	int a_first = 0;
@@ -261,7 +261,8 @@ test_records(void **state)
 		{ "a.example", RR_A, DNS_OK, "192.0.2.1\n" },
 		{ "a.example", RR_MX, DNS_OK, "" },
 		{ "A.Example.", RR_AAAA, DNS_OK, "2001:db8::1\n" },
-		{ "two.example", RR_MX, DNS_OK, "20 b.example\n10 a.example\n" },
+		{ "two.example", RR_MX, DNS_OK,
+		    "20 b.example\n10 a.example\n" },
 		{ "null.example", RR_MX, DNS_OK, "0 .\n" },
 		{ "txt.example", RR_TXT, DNS_OK, "v=spf1 \\092 -all\n" },
 		{ "alias.example", RR_CNAME, DNS_OK, "two.example\n" },
@@ -280,8 +281,7 @@ test_records(void **state)
 		assert_true(rig_query(&r, cases[i].name, cases[i].type));
 		if (r.status != cases[i].status ||
 		    strcmp(r.hosts, cases[i].records) != 0)
-			fail_msg("%s: %u %s", cases[i].name, r.status,
-			    r.hosts);
+			fail_msg("%s: %u %s", cases[i].name, r.status, r.hosts);
 	}
 	rig_clear(&r);
 	conf_free(&c);
@@ -294,30 +294,45 @@ test_vet(void **state)
 		const char *addr;
 		enum vet want;
 	} cases[] = {
-		{ "192.0.2.1", VET_PUBLIC }, { "8.8.8.8", VET_PUBLIC },
-		{ "127.0.0.1", VET_PRIVATE }, { "127.255.255.255", VET_PRIVATE },
-		{ "128.0.0.1", VET_PUBLIC }, { "10.255.0.1", VET_PRIVATE },
-		{ "172.15.0.1", VET_PUBLIC }, { "172.16.0.1", VET_PRIVATE },
-		{ "172.31.255.255", VET_PRIVATE }, { "172.32.0.0", VET_PUBLIC },
-		{ "192.168.0.1", VET_PRIVATE }, { "192.169.0.1", VET_PUBLIC },
+		{ "192.0.2.1", VET_PUBLIC },
+		{ "8.8.8.8", VET_PUBLIC },
+		{ "127.0.0.1", VET_PRIVATE },
+		{ "127.255.255.255", VET_PRIVATE },
+		{ "128.0.0.1", VET_PUBLIC },
+		{ "10.255.0.1", VET_PRIVATE },
+		{ "172.15.0.1", VET_PUBLIC },
+		{ "172.16.0.1", VET_PRIVATE },
+		{ "172.31.255.255", VET_PRIVATE },
+		{ "172.32.0.0", VET_PUBLIC },
+		{ "192.168.0.1", VET_PRIVATE },
+		{ "192.169.0.1", VET_PUBLIC },
 		{ "169.254.169.254", VET_PRIVATE },
-		{ "100.64.0.1", VET_PRIVATE }, { "100.128.0.1", VET_PUBLIC },
-		{ "0.0.0.0", VET_NEVER }, { "0.1.2.3", VET_NEVER },
-		{ "224.0.0.1", VET_NEVER }, { "255.255.255.255", VET_NEVER },
-		{ "240.0.0.1", VET_NEVER }, { "2001:db8::1", VET_PUBLIC },
-		{ "::1", VET_PRIVATE }, { "::", VET_NEVER },
+		{ "100.64.0.1", VET_PRIVATE },
+		{ "100.128.0.1", VET_PUBLIC },
+		{ "0.0.0.0", VET_NEVER },
+		{ "0.1.2.3", VET_NEVER },
+		{ "224.0.0.1", VET_NEVER },
+		{ "255.255.255.255", VET_NEVER },
+		{ "240.0.0.1", VET_NEVER },
+		{ "2001:db8::1", VET_PUBLIC },
+		{ "::1", VET_PRIVATE },
+		{ "::", VET_NEVER },
 		{ "::127.0.0.1", VET_NEVER },
 		{ "::ffff:127.0.0.1", VET_PRIVATE },
 		{ "::ffff:8.8.8.8", VET_PUBLIC },
 		{ "::ffff:0.0.0.0", VET_NEVER },
-		{ "fe80::1", VET_PRIVATE }, { "febf::1", VET_PRIVATE },
-		{ "fec0::1", VET_PRIVATE }, { "fc00::1", VET_PRIVATE },
-		{ "fdff::1", VET_PRIVATE }, { "ff02::1", VET_NEVER },
+		{ "fe80::1", VET_PRIVATE },
+		{ "febf::1", VET_PRIVATE },
+		{ "fec0::1", VET_PRIVATE },
+		{ "fc00::1", VET_PRIVATE },
+		{ "fdff::1", VET_PRIVATE },
+		{ "ff02::1", VET_NEVER },
 		{ "64:ff9b::127.0.0.1", VET_PRIVATE },
 		{ "64:ff9b::8.8.8.8", VET_PUBLIC },
 		{ "64:ff9b:1::1", VET_PRIVATE },
 		{ "2002:7f00:1::1", VET_PRIVATE },
-		{ "2002:808:808::1", VET_PUBLIC }, { "100::1", VET_NEVER },
+		{ "2002:808:808::1", VET_PUBLIC },
+		{ "100::1", VET_NEVER },
 	};
 
 	(void)state;

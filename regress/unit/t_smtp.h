@@ -64,7 +64,7 @@ struct rig {
 	struct rig_server server[RIG_MAX];
 	/* What dns says: these addresses, at our port. */
 	const char *host[RIG_MAX]; /* "127.0.0.1 10"; NULL ends */
-	const char *fallback; /* for every question after the first */
+	const char *fallback;	   /* for every question after the first */
 	unsigned dns_status, dns_flags;
 	const char *dns_text;
 	size_t nroutes;
@@ -120,9 +120,10 @@ static bool
 rig_body(struct rig_server *sv)
 {
 	struct str in = buf_get(&sv->in);
-	const char *end = in.n < 3 ? NULL : in.n >= 3 &&
-	    memcmp(in.p, ".\r\n", 3) == 0 ? in.p :
-	    memmem(in.p, in.n, "\r\n.\r\n", 5);
+	const char *end = in.n < 3 ? NULL :
+	    in.n >= 3 && memcmp(in.p, ".\r\n", 3) == 0 ?
+				     in.p :
+				     memmem(in.p, in.n, "\r\n.\r\n", 5);
 	size_t n;
 
 	if (end == NULL)
@@ -200,8 +201,9 @@ rig_on_accept(int what, void *arg)
 {
 	struct rig *r = arg;
 	struct rig_server *sv;
-	int one = 1, fd = accept4(r->listen_fd, NULL, NULL,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int one = 1,
+	    fd =
+		accept4(r->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
 	if (fd == -1)
@@ -226,12 +228,12 @@ rig_on_accept(int what, void *arg)
 /* --- dns and broker --------------------------------------------------------- */
 
 static void
-rig_on_route(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg)
+rig_on_route(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	struct rig *r = arg;
 	struct dns_hosts a = { .status = (uint8_t)r->dns_status,
-		.flags = (uint8_t)r->dns_flags, .text = str_of(r->dns_text) };
+		.flags = (uint8_t)r->dns_flags,
+		.text = str_of(r->dns_text) };
 	struct buf b;
 
 	(void)rec;
@@ -242,7 +244,9 @@ rig_on_route(struct chan *ch, uint64_t id, const void *rec, int *fds,
 	buf_init(&b, DNS_HOSTS_MAX);
 	for (size_t i = 0; r->host[i] != NULL; i++) {
 		struct str s = str_of(r->nroutes > 1 && r->fallback != NULL ?
-		    r->fallback : r->host[i]), addr, pref;
+				   r->fallback :
+				   r->host[i]),
+			   addr, pref;
 		struct dns_host h = { .ticket = RIG_TICKET };
 		uint64_t n = 0;
 
@@ -290,8 +294,7 @@ rig_on_connect(struct chan *ch, uint64_t id, const void *rec, int *fds,
 /* --- qmgr ------------------------------------------------------------------- */
 
 static void
-rig_on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg)
+rig_on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	const struct deliver_fate *f = rec;
 	struct rig *r = arg;
@@ -349,11 +352,14 @@ rig_job(struct rig *r, const char *transport, const char *nexthop,
 {
 	struct str list = str_of(rcpts), one;
 	struct deliver_job j = { .qid = STR("4Zabcd"),
-		.sender = str_of(sender), .transport = str_of(transport),
-		.nexthop = str_of(nexthop), .flags = flags,
+		.sender = str_of(sender),
+		.transport = str_of(transport),
+		.nexthop = str_of(nexthop),
+		.flags = flags,
 		.arrived_us = clock_wall_us() - 3210000,
 		.active_us = clock_wall_us() - 10000,
-		.size = strlen(content), .ret = ENV_RET_HDRS,
+		.size = strlen(content),
+		.ret = ENV_RET_HDRS,
 		.envid = STR("Q+1") };
 	struct buf b;
 	int fd = memfd_from("message", content, strlen(content));
@@ -387,7 +393,8 @@ static const struct chan_on rig_agent_on[] = { { DELIVER_JOB, on_job },
 static const struct chan_on rig_dns_on[] = { { DNS_ROUTE, rig_on_route },
 	{ 0, NULL } };
 static const struct chan_on rig_broker_on[] = {
-	{ BROKER_CONNECT, rig_on_connect }, { 0, NULL } };
+	{ BROKER_CONNECT, rig_on_connect }, { 0, NULL }
+};
 static const struct chan_on rig_none[] = { { 0, NULL } };
 
 static void
@@ -398,7 +405,7 @@ rig_pair(struct rig *r, const struct edge *e, const struct chan_on *a,
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0, sv) == -1)
+		0, sv) == -1)
 		abort();
 	*cha = chan_new(r->loop, sv[0], e, SIDE_A, a, rig_gone, arg_a);
 	*chb = chan_new(r->loop, sv[1], e, SIDE_B, b, rig_gone, arg_b);
@@ -420,8 +427,8 @@ rig_listen(struct rig *r)
 		.sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(sin);
 
-	r->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0);
+	r->listen_fd =
+	    socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (bind(r->listen_fd, (struct sockaddr *)&sin, len) == -1 ||
 	    listen(r->listen_fd, 16) == -1 ||
 	    getsockname(r->listen_fd, (struct sockaddr *)&sin, &len) == -1)
@@ -435,8 +442,10 @@ static void
 rig_settings(struct rig *r, const char *main_cf)
 {
 	struct build b;
-	char *master = xasprintf("%u inet n - n - - smtpd\n"
-	    "smtp unix - - n - - smtp\nlmtp unix - - n - - lmtp\n", r->port);
+	char *master =
+	    xasprintf("%u inet n - n - - smtpd\n"
+		      "smtp unix - - n - - smtp\nlmtp unix - - n - - lmtp\n",
+		r->port);
 
 	build_parse(&b, "/nowhere", str_of(main_cf), str_of(master));
 	for (size_t i = 0; i < b.master.n; i++) {
@@ -463,7 +472,8 @@ static void
 rig_init(struct rig *r, const char *more_main_cf)
 {
 	char *main_cf = xasprintf("myhostname = client.example\n"
-	    "inet_interfaces = 127.0.0.77\n%s", more_main_cf);
+				  "inet_interfaces = 127.0.0.77\n%s",
+	    more_main_cf);
 	int sv[2];
 
 	memset(r, 0, sizeof(*r));
@@ -476,8 +486,8 @@ rig_init(struct rig *r, const char *more_main_cf)
 	free(main_cf);
 	rig_pair(r, &edge_deliver, rig_qmgr_on, rig_agent_on, r, &r->m,
 	    &r->qmgr, &r->agent);
-	rig_pair(r, &edge_broker, rig_none, rig_broker_on, r, r,
-	    &r->m.broker, &r->broker_b);
+	rig_pair(r, &edge_broker, rig_none, rig_broker_on, r, r, &r->m.broker,
+	    &r->broker_b);
 	rig_pair(r, &edge_dns, rig_none, rig_dns_on, r, r, &r->m.dns,
 	    &r->dns_b);
 	(void)sv;

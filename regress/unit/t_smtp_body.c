@@ -93,7 +93,7 @@ test_windows(void **state)
 {
 	(void)state;
 	for (size_t pad = CONTENT_WINDOW - 4; pad <= CONTENT_WINDOW + 1;
-	    pad++) {
+	     pad++) {
 		char *text = xcalloc(1, pad + 16);
 		struct content c;
 		struct body b;
@@ -104,8 +104,8 @@ test_windows(void **state)
 		memset(text, 'x', pad);
 		strlcpy(text + pad, "\r\n.\nend\n", 16);
 		fd = memfd_from("m", text, strlen(text));
-		assert_int_equal(content_init(&c, fd, 0, strlen(text), NULL,
-		    0), 0);
+		assert_int_equal(content_init(&c, fd, 0, strlen(text), NULL, 0),
+		    0);
 		body_init(&b, &c, 0);
 		buf_init(&out, SESSION_OUT);
 		assert_int_equal(body_fill(&b, &out, 100000), 0);

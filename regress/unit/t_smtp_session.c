@@ -11,7 +11,7 @@
 
 #include "t_smtp.h"
 
-#define HELLO \
+#define HELLO                                             \
 	"< 220 mx.example ESMTP\n> EHLO client.example\n" \
 	"< 250-mx.example\n< 250-PIPELINING\n< 250-8BITMIME\n"
 #define PIPED HELLO "< 250 SIZE 1000000\n"
@@ -169,8 +169,8 @@ check(const struct scenario *sc, struct rig *r)
 		if (f->fate != w->fate || f->flags != w->flags ||
 		    strncmp(f->dsn, w->dsn, strlen(w->dsn)) != 0 ||
 		    strncmp(f->text, text, strlen(text)) != 0)
-			fail_msg("%s: fate %u flags %u %s %s", sc->why,
-			    f->fate, f->flags, f->dsn, f->text);
+			fail_msg("%s: fate %u flags %u %s %s", sc->why, f->fate,
+			    f->flags, f->dsn, f->text);
 	}
 	if (sc->log != NULL) {
 		with_port(sc->log, r->port, text, sizeof(text));
@@ -334,7 +334,8 @@ test_reuse_after_failure(void **state)
 	(void)state;
 	rig_init(&r, "");
 	r.script[0] = PIPED MAIL1 "< 250 ok\n< 550 no\n< 554 no\n"
-	    "> RSET\n" MAIL1 "< 250 ok\n" MAIL1_OK ">.\n< 250 two\n";
+				  "> RSET\n" MAIL1 "< 250 ok\n" MAIL1_OK
+				  ">.\n< 250 two\n";
 	r.nscripts = 1;
 	rig_job(&r, "smtp", "dest.example", "s@a", "r@b", 0, TEXT);
 	assert_true(rig_run(&r));
@@ -428,7 +429,8 @@ test_dns_gone(void **state)
 static void
 test_bad_jobs(void **state)
 {
-	struct deliver_job j = { .qid = STR("x"), .transport = STR("smtp"),
+	struct deliver_job j = { .qid = STR("x"),
+		.transport = STR("smtp"),
 		.rcpts = STR("garbage") };
 	struct rig r;
 	int fd;
@@ -463,7 +465,7 @@ test_large(void **state)
 	text[n] = '\0';
 	rig_init(&r, "");
 	r.script[0] = "< 220 mx\n> EHLO\n< 250-mx\n< 250 PIPELINING\n> MAIL\n"
-	    "> RCPT\n> DATA\n" MAIL1_OK ">.\n< 250 fine\n";
+		      "> RCPT\n> DATA\n" MAIL1_OK ">.\n< 250 fine\n";
 	r.nscripts = 1;
 	rig_job(&r, "smtp", "dest.example", "s@a", "r@b", 0, text);
 	assert_true(rig_run(&r));
