@@ -188,7 +188,7 @@ complete(int fd)
 	if (fstat(fd, &file) == -1 || stat("maildrop", &dir) == -1 ||
 	    fsync(fd) == -1)
 		return -1;
-	if (fchmod(fd, file.st_gid == dir.st_gid ? 0640 : 0644) == -1 ||
+	if (fchmod(fd, file.st_gid == dir.st_gid ? 0740 : 0744) == -1 ||
 	    fsync(fd) == -1)
 		return -1;
 	unfinished[0] = '\0';

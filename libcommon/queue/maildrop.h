@@ -31,8 +31,9 @@
  * file of another kind passes for one with a chance of less than one in 2^128,
  * and one that was cut off or damaged with less than one in 2^63.
  *
- * In maildrop a file is being written as long as its group may not read it
- * (mode 0600); when it is complete its mode becomes 0640 or 0644.
+ * In maildrop a file that is being written has mode 0600, a complete one 0744,
+ * or 0740 where the directory hands its group on: its owner's execute bit says
+ * that it is complete.
  */
 #define DROP_MAGIC 16
 #define DROP_VERSION 1
