@@ -20,7 +20,7 @@ use Postern::Instance;
 use Postern::Util qw(:all);
 
 Postern::Instance->need;
-my $kills = $ENV{POSTERN_KILLS} // 120;
+my $kills = $ENV{POSTERN_KILLS} // 80;
 my $clients = 4;
 my $pi = Postern::Instance->new(main => {
 	minimal_backoff_time => '1s', maximal_backoff_time => '2s',

@@ -39,7 +39,7 @@ SKIP: {
 		my $some = join ' ', map { "'$_'" } splice @c, 0, 50;
 		for (`'$format' --dry-run $some 2>&1`) {
 			$off{$1}++ if /^(\S+?):\d+:\d+: warning: code should be/;
-			$failed .= $_ if /error:/;
+			$failed .= $_ if /^\S+?:\d+:\d+: error:/;
 		}
 	}
 	is($failed, undef, 'clang-format can read every file');

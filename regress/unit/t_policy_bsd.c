@@ -36,7 +36,7 @@ static const struct {
 	{ "mailbox", "stdio recvfd rpath wpath cpath flock" },
 	{ "bounce", "stdio recvfd sendfd" },
 	{ "pickup", "stdio recvfd sendfd unix inet" },
-	{ "control", "stdio recvfd unix inet" },
+	{ "control", "stdio recvfd sendfd unix inet" },
 	{ "launcher", "" },
 };
 
