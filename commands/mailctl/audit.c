@@ -83,9 +83,8 @@ known(const struct survey *s, pid_t pid)
 static void
 set_place(const struct survey *s, struct subject *j, struct json p)
 {
-	int64_t base = s->in->conf == NULL ? 0 :
-					     conf_int(s->in->conf,
-						 P_SANDBOX_UID_BASE);
+	int64_t base =
+	    s->in->conf == NULL ? 0 : conf_int(s->in->conf, P_SANDBOX_UID_BASE);
 	int64_t uid = conf_component_uid(base, j->component);
 
 	j->uid = getuid();
@@ -109,8 +108,7 @@ check_kin(const struct survey *s, struct subject *j)
 	if (k == NULL)
 		j->odd = xstrdup("the kernel knows of no such child of the "
 				 "launcher");
-	else if (k->program[0] != '\0' &&
-	    strcmp(k->program, j->component) != 0)
+	else if (k->program[0] != '\0' && strcmp(k->program, j->component) != 0)
 		j->odd = xasprintf("runs the program %s", k->program);
 }
 
@@ -144,10 +142,9 @@ add_kin(struct survey *s)
 		if (known(s, k->pid))
 			continue;
 		j = add(s,
-		    i == 0 ? STR("launcher") :
-			k->program[0] == '\0' ?
-			     STR("broker") :
-			     str_of(k->program),
+		    i == 0		      ? STR("launcher") :
+			k->program[0] == '\0' ? STR("broker") :
+						str_of(k->program),
 		    -1, k->pid);
 		set_place(s, j, none);
 		if (i == 0)
@@ -208,8 +205,8 @@ look_around(struct survey *s, pid_t launcher)
 	add_kin(s);
 	/* Stable: the rest stays in the order of their start. */
 	for (size_t i = 1; i < s->n; i++)
-		for (size_t k = i; k > 0 && by_place(&s->v[k - 1], &s->v[k]) > 0;
-		     k--) {
+		for (size_t k = i;
+		     k > 0 && by_place(&s->v[k - 1], &s->v[k]) > 0; k--) {
 			struct subject swap = s->v[k];
 
 			s->v[k] = s->v[k - 1];
@@ -351,8 +348,8 @@ show_rows(const struct subject *j, bool all)
 		const struct audit_row *r = &j->audit.rows[i];
 
 		if (!all &&
-		    (r->verdict == AUDIT_EQUAL ||
-			r->verdict == AUDIT_VOUCHED || r->waived))
+		    (r->verdict == AUDIT_EQUAL || r->verdict == AUDIT_VOUCHED ||
+			r->waived))
 			continue;
 		if (!title)
 			printf("\n%s %d\n  %-26s %-13s %s\n", j->component,
@@ -478,9 +475,9 @@ choose(struct survey *s, char *const names[])
 int
 cmd_sandbox_audit(int argc, char *argv[])
 {
-	static const struct option longs[] = { { "all", no_argument, NULL,
-						   'a' },
-		{ NULL, 0, NULL, 0 } };
+	static const struct option longs[] = {
+		{ "all", no_argument, NULL, 'a' }, { NULL, 0, NULL, 0 }
+	};
 	struct survey s = { 0 };
 	struct instance in;
 	bool all = opt.verbose;

@@ -14,7 +14,7 @@
  */
 struct kin_process {
 	pid_t pid;
-	uint64_t start; /* tells it from a later one with its number */
+	uint64_t start;	  /* tells it from a later one with its number */
 	char program[32]; /* name of its file, "" when we may not see */
 };
 

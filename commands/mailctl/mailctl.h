@@ -24,6 +24,8 @@
  *	kin.c		its processes, as the kernel knows them
  *	start.c stop.c status.c		its life
  *	audit.c graph.c	what its processes may do
+ *	queue.c show.c queue_cmd.c	its queue
+ *	postfix.c postqueue.c ...	Postfix's names for all that
  */
 
 /* Exit statuses, besides 0. */
@@ -110,8 +112,15 @@ int talk_text(struct talk *t, struct buf *out, struct buf *why);
 int talk_admin(struct talk *t, enum admin_what what, struct buf *out,
     struct buf *why);
 
-/* --- start.c, stop.c, status.c -------------------------------------------- */
-command_fn cmd_start, cmd_stop, cmd_status, cmd_reload;
+/* --- start.c, stop.c, status.c, check.c ----------------------------------- */
+command_fn cmd_start, cmd_stop, cmd_status, cmd_reload, cmd_check;
+
+/* --- queue_cmd.c ---------------------------------------------------------- */
+command_fn cmd_queue_list, cmd_queue_show, cmd_queue_flush, cmd_queue_hold,
+    cmd_queue_release, cmd_queue_delete, cmd_queue_requeue, cmd_queue_expire;
+
+/* --- the names of Postfix, a file each ------------------------------------ */
+command_fn cmd_postfix, cmd_postqueue, cmd_postsuper, cmd_postcat;
 
 /* --- audit.c, graph.c ----------------------------------------------------- */
 command_fn cmd_sandbox_audit;

@@ -25,6 +25,21 @@ static const struct command commands[] = {
 	{ "stop", cmd_stop, "[--now | --timeout SECONDS]", "stop it" },
 	{ "reload", cmd_reload, "", "read the configuration anew" },
 	{ "status", cmd_status, "", "what runs, and what is queued" },
+	{ "check", cmd_check, "", "look for whatever is wrong, and say all" },
+	{ "queue list", cmd_queue_list, "", "all messages, and why they wait" },
+	{ "queue show", cmd_queue_show, "ID", "a message as a whole" },
+	{ "queue flush", cmd_queue_flush, "[ID | DOMAIN]",
+	    "try all (one message, mail for one domain) now" },
+	{ "queue hold", cmd_queue_hold, "[--state STATE] ID ... | ALL",
+	    "park messages until they are released" },
+	{ "queue release", cmd_queue_release, "ID ... | ALL",
+	    "let them go on" },
+	{ "queue delete", cmd_queue_delete, "[--state STATE] ID ... | ALL",
+	    "remove messages; their senders hear nothing" },
+	{ "queue requeue", cmd_queue_requeue, "[--state STATE] ID ... | ALL",
+	    "begin anew, with the configuration as it is now" },
+	{ "queue expire", cmd_queue_expire, "[--state STATE] ID ... | ALL",
+	    "try once more, then return to sender" },
 	{ "sandbox audit", cmd_sandbox_audit, "[--all] [COMPONENT ...]",
 	    "what each process may do, declared against measured" },
 	{ NULL, NULL, NULL, NULL },
@@ -108,13 +123,38 @@ run_mailctl(int argc, char *argv[])
 	    argv[1]);
 }
 
+/* The other names. */
+static const struct command names[] = {
+	{ "postfix", cmd_postfix, NULL, NULL },
+	{ "postqueue", cmd_postqueue, NULL, NULL },
+	{ "postsuper", cmd_postsuper, NULL, NULL },
+	{ "postcat", cmd_postcat, NULL, NULL },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static command_fn *
+by_name(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base == NULL ? path : base + 1;
+	for (const struct command *c = names; c->name != NULL; c++) {
+		if (strcmp(base, c->name) != 0)
+			continue;
+		opt.name = c->name;
+		opt.postfix = true;
+		return c->fn;
+	}
+	return run_mailctl;
+}
+
 int
 main(int argc, char *argv[])
 {
 	int r;
 
 	signal(SIGPIPE, SIG_DFL);
-	r = run_mailctl(argc, argv);
+	r = by_name(argc > 0 ? argv[0] : "")(argc, argv);
 	if (fflush(stdout) == EOF)
 		die("cannot write");
 	return r;

@@ -1,6 +1,8 @@
 # mailctl(1), and the names of Postfix that are the same program.
 COMMANDS += mailctl
-mailctl_SRCS := main.c audit.c instance.c json.c kin.c say.c start.c status.c \
-	stop.c talk.c
-mailctl_LIBS := $(call pkg_libs,libcdb)
+mailctl_SRCS := main.c audit.c check.c instance.c json.c kin.c postcat.c \
+	postfix.c postqueue.c postsuper.c queue.c queue_cmd.c say.c show.c \
+	start.c status.c stop.c talk.c
+mailctl_NAMES := postcat postfix postqueue postsuper
+mailctl_LIBS = $(TABLE_LIBS)
 CPPFLAGS_commands += -DDATADIR='"$(DATADIR)"'
