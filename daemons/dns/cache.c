@@ -89,7 +89,7 @@ cache_name_ok(struct str name)
 			continue;
 		}
 		if ((!ascii_isalnum(name.p[i]) && name.p[i] != '-' &&
-			name.p[i] != '_' && name.p[i] != '/') ||
+			name.p[i] != '_') ||
 		    ++label > 63)
 			return false;
 	}

@@ -52,6 +52,18 @@ on_config(void *arg)
 	smtp_shared(arg, boot_conf());
 }
 
+/*
+ * qmgr has waited for us, and is gone: what is still under way returns to the
+ * queue.
+ */
+static void
+on_stop(int64_t grace_ms, void *arg)
+{
+	(void)grace_ms;
+	smtp_stop(arg);
+	boot_exit(0);
+}
+
 static const struct chan_on qmgr_on[] = { { DELIVER_JOB, on_job },
 	{ 0, NULL } };
 static const struct chan_on no_records[] = { { 0, NULL } };
@@ -75,7 +87,8 @@ static const struct boot_peer peers[] = {
 };
 
 static const struct boot_hooks hooks = { .grant = on_grant,
-	.config = on_config };
+	.config = on_config,
+	.stop = on_stop };
 
 int
 main(int argc, char *argv[])

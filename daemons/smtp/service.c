@@ -121,6 +121,17 @@ smtp_orphan(struct smtp *m, const struct chan *ch)
 			job_orphan(j);
 }
 
+void
+smtp_stop(struct smtp *m)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&m->pool)) != NULL) {
+		pool_remove(s);
+		session_quit(s);
+	}
+}
+
 /*
  * A transport that we have no configuration of (it comes a moment later, or
  * has left master.cf): the job is as good as undone.

@@ -386,6 +386,8 @@ struct settings *smtp_settings(struct smtp *m, struct str service);
 void smtp_tick(struct smtp *m);
 /* qmgr's channel has gone. */
 void smtp_orphan(struct smtp *m, const struct chan *ch);
+/* The end: a word of farewell to servers that are kept waiting. */
+void smtp_stop(struct smtp *m);
 /* Handler of the edge; arg is struct smtp. */
 void on_job(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg);
 

@@ -313,14 +313,37 @@ test_reuse(void **state)
 
 	(void)state;
 	rig_init(&r, "");
-	r.script[0] = ONCE MAIL1 MAIL1_OK ">.\n< 250 two\n> QUIT\n&";
+	r.script[0] = ONCE MAIL1 MAIL1_OK ">.\n< 250 two\n" MAIL1 MAIL1_OK
+	    ">.\n< 250 three\n> QUIT\n&";
 	r.nscripts = 1;
 	two_jobs(&r, "dest.example");
 	assert_int_equal(r.nconns, 1);
 	assert_int_equal(r.nroutes, 1);
 	assert_string_equal(r.fate[1].text, "250 two");
 	assert_non_null(strstr(r.log, ", conn_use=2, delay="));
+	rig_job(&r, "smtp", "dest.example", "s@a", "r@b", 0, TEXT);
+	assert_true(rig_run(&r));
+	assert_string_equal(r.fate[2].text, "250 three");
 	rig_wait(&r, 4000); /* it says good-bye when it was idle too long */
+	assert_string_equal(r.server[0].script, "");
+	assert_true(TAILQ_EMPTY(&r.m.sessions));
+	rig_clear(&r);
+}
+
+/* Whoever is kept waiting when we end is told so. */
+static void
+test_stop(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, "");
+	r.script[0] = ONCE "> QUIT\n&";
+	r.nscripts = 1;
+	rig_job(&r, "smtp", "dest.example", "s@a", "r@b", 0, TEXT);
+	assert_true(rig_run(&r));
+	smtp_stop(&r.m);
+	rig_wait(&r, 50);
 	assert_string_equal(r.server[0].script, "");
 	assert_true(TAILQ_EMPTY(&r.m.sessions));
 	rig_clear(&r);
@@ -485,6 +508,7 @@ main(void)
 		cmocka_unit_test(test_no_route),
 		cmocka_unit_test(test_fallback),
 		cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_reuse_after_failure),
 		cmocka_unit_test(test_not_reused),
 		cmocka_unit_test(test_qmgr_gone),
