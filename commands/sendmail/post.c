@@ -153,13 +153,29 @@ watch_signals(void)
 		signal(signals[i], on_signal);
 }
 
+/*
+ * Where the directory hands its group on, nobody but the queue manager's group
+ * may read the file; elsewhere its name, which nobody can guess or list, has to
+ * protect it.
+ */
+static mode_t
+readers(void)
+{
+	struct stat st;
+
+	if (stat("maildrop", &st) == -1)
+		return 0600;
+	return (st.st_mode & S_ISGID) != 0 ? 0640 : 0644;
+}
+
 static int
-create(void)
+create(mode_t mode)
 {
 	static const char hex[] = "0123456789abcdef";
 	unsigned char r[16];
 	char name[sizeof(unfinished)] = "maildrop/";
 	size_t n = strlen(name);
+	mode_t mask;
 	int fd;
 
 	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
@@ -168,27 +184,20 @@ create(void)
 		name[n++] = hex[r[i] >> 4];
 		name[n++] = hex[r[i] & 15];
 	}
+	mask = umask(0);
 	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	    0600);
+	    mode);
+	umask(mask);
 	if (fd != -1)
 		memcpy(unfinished, name, sizeof(unfinished));
 	return fd;
 }
 
-/*
- * The mode says that it is complete (queue/maildrop.h).  Where the directory
- * hands its group on, nobody but the queue manager's group may read the file;
- * elsewhere its name, which nobody can guess or list, has to protect it.
- */
+/* The mode says that it is complete (queue/maildrop.h). */
 static int
-complete(int fd)
+complete(int fd, mode_t mode)
 {
-	struct stat file, dir;
-
-	if (fstat(fd, &file) == -1 || stat("maildrop", &dir) == -1 ||
-	    fsync(fd) == -1)
-		return -1;
-	if (fchmod(fd, file.st_gid == dir.st_gid ? 0740 : 0744) == -1 ||
+	if (fsync(fd) == -1 || fchmod(fd, mode | S_IXUSR) == -1 ||
 	    fsync(fd) == -1)
 		return -1;
 	unfinished[0] = '\0';
@@ -209,11 +218,14 @@ sync_directory(void)
 static void
 to_maildrop(const struct post *p, const char *queue_dir, struct posted *out)
 {
+	mode_t mode = 0600;
 	int fd = -1;
 
 	watch_signals();
-	if (chdir(queue_dir) == 0)
-		fd = create();
+	if (chdir(queue_dir) == 0) {
+		mode = readers();
+		fd = create(mode);
+	}
 	if (fd == -1) {
 		out->status = EX_TEMPFAIL;
 		snprintf(out->text, sizeof(out->text),
@@ -222,7 +234,7 @@ to_maildrop(const struct post *p, const char *queue_dir, struct posted *out)
 		return;
 	}
 	snprintf(out->text, sizeof(out->text), "%s", unfinished);
-	if (copy(p, fd) == -1 || complete(fd) == -1) {
+	if (copy(p, fd) == -1 || complete(fd, mode) == -1) {
 		out->status = EX_TEMPFAIL;
 		snprintf(out->text, sizeof(out->text), "%s/%s: %s", queue_dir,
 		    unfinished, strerror(errno));

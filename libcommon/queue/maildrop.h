@@ -31,9 +31,9 @@
  * file of another kind passes for one with a chance of less than one in 2^128,
  * and one that was cut off or damaged with less than one in 2^63.
  *
- * In maildrop a file that is being written has mode 0600, a complete one 0744,
- * or 0740 where the directory hands its group on: its owner's execute bit says
- * that it is complete.
+ * In maildrop the owner's execute bit of a file says that it is complete.
+ * Where the directory hands its group on (set-group-id) its mode is then 0740,
+ * elsewhere 0744.
  */
 #define DROP_MAGIC 16
 #define DROP_VERSION 1
