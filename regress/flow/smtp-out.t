@@ -33,6 +33,9 @@ my $dns = Postern::DNS->start(zones => { 'example.' => [
     'inside IN MX 10 metadata', 'metadata IN A 169.254.169.254',
     'six IN MX 10 b', 'b IN AAAA ::1',
     'ours IN MX 10 self', 'self IN A 127.0.0.1',
+    # Too much for a datagram: asked for again over TCP.
+    'big IN MX 10 a', map("big IN MX 9$_ a-rather-long-name-number-$_.nowhere",
+	10 .. 55),
 ] });
 my $pi = Postern::Instance->new(main => {
     dns_servers => $dns->server,
@@ -44,7 +47,8 @@ my $pi = Postern::Instance->new(main => {
     maximal_backoff_time => '4s',
 });
 $pi->{master} = [
-    'silent unix - - n - - smtp -o smtp_helo_timeout=2s',
+    'silent unix - - n - - smtp -o smtp_helo_timeout=2s' .
+	' -o smtp_connect_timeout=1s',
     'six unix - - n - - smtp -o smtp_tcp_port=' . ($v6 ? $v6->port : 25),
     'back unix - - n - - smtp -o smtp_tcp_port=' . $pi->port,
 ];
@@ -85,6 +89,8 @@ ok(scalar $pi->grep_log(qr/connect to dead\.example\[127\.0\.0\.3\]:$port: Conne
     'and the log says so');
 like(fate('x@nomx.example'), qr/relay=nomx\.example.*status=sent/,
     'no MX record: the address itself');
+like(fate('x@big.example'), qr/relay=a\.example.*status=sent/,
+    'more MX records than fit in a datagram');
 like(fate('x@down.example'),
     qr/relay=none,.*dsn=4\.4\.1, status=deferred \(connect to dead\.example\[127\.0\.0\.3\]:$port: Connection refused\)/,
     'all are down');
@@ -124,6 +130,11 @@ $silent->rule(ehlo => 'hang');
 like(fate('x@silent.example'),
     qr/dsn=4\.4\.2, status=deferred \(conversation with 127\.0\.0\.1\[127\.0\.0\.1\] timed out while performing the EHLO handshake\)/,
     'a server that says nothing');
+
+$silent->clear->rule(connect => 'hang');
+like(fate('y@silent.example'),
+    qr/dsn=4\.4\.2, status=deferred \(conversation with 127\.0\.0\.1\[127\.0\.0\.1\] timed out while receiving the initial server greeting\)/,
+    'not even a greeting');
 
 $lmtp->rule(eod => '452 4.2.2 full', match => 'full@', times => 1);
 $pi->send(from => 's@test.example',

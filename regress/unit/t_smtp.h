@@ -68,6 +68,7 @@ struct rig {
 	unsigned dns_status, dns_flags;
 	const char *dns_text;
 	size_t nroutes;
+	bool self; /* 127.0.0.1 is an interface of ours */
 	/* What came of it. */
 	struct rig_fate fate[RIG_MAX];
 	size_t nfates, ndone, njobs, failed;
@@ -274,11 +275,13 @@ rig_on_connect(struct chan *ch, uint64_t id, const void *rec, int *fds,
 	struct broker_connected a;
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 		.sin_port = htons(q->to.port) };
+	struct rig *r = arg;
 	int fd;
 
 	(void)fds;
-	(void)arg;
 	memset(&a, 0, sizeof(a));
+	if (r->self && q->to.ip[3] == 1)
+		a.local = q->to;
 	memcpy(&sin.sin_addr, q->to.ip, 4);
 	if (q->ticket != RIG_TICKET || q->to.family != 4) {
 		chan_answer(ch, BROKER_REFUSED, id, &no, NULL);

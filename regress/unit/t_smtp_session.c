@@ -291,6 +291,49 @@ test_fallback(void **state)
 	}
 }
 
+/* The kernel shows that the server is this machine. */
+static void
+test_self(void **state)
+{
+	static const struct {
+		const char *main_cf, *nexthop, *first, *second;
+		unsigned fate;
+		const char *text;
+	} cases[] = {
+		{ "inet_interfaces = all\n", "dest.example", "127.0.0.1", NULL,
+		    FATE_BOUNCED,
+		    "mail for dest.example loops back to myself" },
+		{ "inet_interfaces = all\n", "dest.example", "127.0.0.3 1",
+		    "127.0.0.1 2", FATE_DEFERRED, "connect to" },
+		/* Who names a host and a port of his own means it. */
+		{ "inet_interfaces = all\n", "[dest.example]:99", "127.0.0.1",
+		    NULL, FATE_SENT, "250 fine" },
+		/* An address that we do not listen at is somebody else's. */
+		{ "", "dest.example", "127.0.0.1", NULL, FATE_SENT,
+		    "250 fine" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		struct rig r;
+
+		rig_init(&r, cases[i].main_cf);
+		r.self = true;
+		r.host[0] = cases[i].first;
+		r.host[1] = cases[i].second;
+		r.script[0] = PIPED MAIL1 MAIL1_OK ">.\n< 250 fine\n";
+		r.nscripts = 1;
+		rig_job(&r, "smtp", cases[i].nexthop, "s@a", "r@b", 0, TEXT);
+		assert_true(rig_run(&r));
+		if (r.fate[0].fate != cases[i].fate ||
+		    strncmp(r.fate[0].text, cases[i].text,
+			strlen(cases[i].text)) != 0)
+			fail_msg("case %zu: %u %s", i, r.fate[0].fate,
+			    r.fate[0].text);
+		rig_clear(&r);
+	}
+}
+
 /* --- connections kept ------------------------------------------------------- */
 
 static void
@@ -314,7 +357,7 @@ test_reuse(void **state)
 	(void)state;
 	rig_init(&r, "");
 	r.script[0] = ONCE MAIL1 MAIL1_OK ">.\n< 250 two\n" MAIL1 MAIL1_OK
-	    ">.\n< 250 three\n> QUIT\n&";
+					  ">.\n< 250 three\n> QUIT\n&";
 	r.nscripts = 1;
 	two_jobs(&r, "dest.example");
 	assert_int_equal(r.nconns, 1);
@@ -507,6 +550,7 @@ main(void)
 		cmocka_unit_test(test_scenarios),
 		cmocka_unit_test(test_no_route),
 		cmocka_unit_test(test_fallback),
+		cmocka_unit_test(test_self),
 		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_reuse_after_failure),
