@@ -69,6 +69,7 @@ errand_free(struct errand *e)
 	free(e->names);
 	free(e->user);
 	free(e->home);
+	free(e->whom);
 	free(e);
 }
 
@@ -108,6 +109,19 @@ weight(enum fate f)
 				    0;
 }
 
+/* A line of the log for an outcome that is not the recipient's. */
+static void
+log_other(const struct errand *e, const char *whom, const struct agent_fate *f)
+{
+	const struct agent_rcpt *r = &e->job->rcpts[e->n];
+
+	if (whom == NULL)
+		agent_log(e->job, r->addr, r->orig, f);
+	else
+		agent_log(e->job, str_of(whom),
+		    r->orig.n > 0 ? r->orig : r->addr, f);
+}
+
 /*
  * Of several outcomes the worst is the recipient's, and is reported at the
  * end; the others have a line of the log.
@@ -119,17 +133,20 @@ errand_note(struct errand *e, enum fate fate, struct str dsn, struct str text)
 		.dsn = str_of(e->dsn),
 		.text = str_of(e->text2) };
 	struct agent_fate new = { .fate = fate, .dsn = dsn, .text = text };
-	struct agent_rcpt *r = &e->job->rcpts[e->n];
+	const char *whom = e->target == NULL ? NULL : e->target->addr;
 
-	if (e->fate != 0)
-		agent_log(e->job, r->addr, r->orig,
-		    weight(fate) > weight(e->fate) ? &old : &new);
-	if (weight(fate) <= weight(e->fate))
+	if (weight(fate) <= weight(e->fate)) {
+		log_other(e, whom, &new);
 		return;
+	}
+	if (e->fate != 0)
+		log_other(e, e->whom, &old);
 	e->fate = fate;
 	str_copy(str_sub(dsn, 0, sizeof(e->dsn) - 1), e->dsn, sizeof(e->dsn));
 	str_copy(str_sub(text, 0, sizeof(e->text2) - 1), e->text2,
 	    sizeof(e->text2));
+	free(e->whom);
+	e->whom = whom == NULL ? NULL : xstrdup(whom);
 }
 
 void

@@ -143,6 +143,7 @@ struct errand {
 	enum fate fate;
 	char dsn[16];
 	char text2[600];
+	char *whom; /* of it: where an alias led, or NULL */
 };
 
 /* --- errand.c ------------------------------------------------------------- */

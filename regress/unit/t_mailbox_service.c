@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The mailbox component as its askers see it: requests over a channel, threads
+ * at work, answers when all is on disk.
+ */
+#include <sys/socket.h>
+
+#include "edge/edges.h"
+#include "t_mailbox.h"
+
+#define MANY 200
+
+struct asker {
+	struct box *b;
+	struct chan *ch, *own; /* the asker's end, the component's */
+	int sent, bounced, deferred, lost, want;
+	int gone, idle;
+	const char *why;
+	uint8_t status;
+	char text[512];
+};
+
+static void
+on_own_gone(struct chan *ch, const char *why, void *arg)
+{
+	struct mailbox *mb = arg;
+	struct asker *a = mb->idle_arg;
+
+	a->why = why;
+	a->gone++;
+	mailbox_down(mb, ch);
+	chan_free(&a->own);
+	loop_stop(a->b->loop, 0);
+}
+
+static void
+on_asker_gone(struct chan *ch, const char *why, void *arg)
+{
+	struct asker *a = arg;
+
+	(void)ch;
+	(void)why;
+	chan_free(&a->ch);
+}
+
+static void
+on_idle(void *arg)
+{
+	struct asker *a = arg;
+
+	a->idle++;
+	loop_stop(a->b->loop, 0);
+}
+
+static const struct chan_on nothing[] = { { 0, NULL } };
+
+static void
+start(struct asker *a, struct box *b, unsigned threads)
+{
+	int sv[2];
+
+	*a = (struct asker){ .b = b };
+	b->mb.pool = pool_new(b->loop, threads);
+	assert_non_null(b->mb.pool);
+	b->mb.idle = on_idle;
+	b->mb.idle_arg = a;
+	assert_int_equal(socketpair(AF_UNIX,
+			     SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+			     sv),
+	    0);
+	a->ch = chan_new(b->loop, sv[0], &edge_mailbox, SIDE_A, nothing,
+	    on_asker_gone, a);
+	a->own = chan_new(b->loop, sv[1], &edge_mailbox, SIDE_B, mailbox_on,
+	    on_own_gone, &b->mb);
+	mailbox_up(&b->mb, a->own);
+}
+
+static void
+finish(struct asker *a)
+{
+	if (a->own != NULL)
+		mailbox_down(&a->b->mb, a->own);
+	chan_free(&a->own);
+	chan_free(&a->ch);
+}
+
+static void
+on_written(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct mailbox_written *w = rec;
+	struct asker *a = arg;
+
+	(void)fds;
+	if (type == 0)
+		a->lost++;
+	else if (w->fate == FATE_SENT)
+		a->sent++;
+	else if (w->fate == FATE_BOUNCED)
+		a->bounced++;
+	else
+		a->deferred++;
+	if (type != 0)
+		str_copy(w->text, a->text, sizeof(a->text));
+	if (a->sent + a->bounced + a->deferred + a->lost == a->want)
+		loop_stop(a->b->loop, 0);
+}
+
+static void
+ask(struct asker *a, const char *path, uint8_t root, struct str edits)
+{
+	struct mailbox_write w = { .root = root,
+		.path = str_of(path),
+		.sender = STR("s@example.com"),
+		.prefix = STR("P: p\n"),
+		.size = 3,
+		.edits = edits };
+	int fd = memfd_from("m", "m\n\n", 3);
+
+	a->want++;
+	chan_ask(a->ch, MAILBOX_WRITE, &w, &fd, on_written, a);
+}
+
+static void
+test_many(void **state)
+{
+	struct box *b = *state;
+	struct asker a;
+
+	start(&a, b, MAILBOX_THREADS);
+	for (int i = 0; i < MANY; i++)
+		ask(&a,
+		    i % 4 == 0 ? "box" :
+			i % 2  ? "one/" :
+				 "two/",
+		    0, STR_NONE);
+	loop_run(b->loop);
+	assert_int_equal(a.sent, MANY);
+	assert_int_equal(files_in(at(b, "one/new"), NULL), MANY / 2);
+	assert_int_equal(files_in(at(b, "two/new"), NULL), MANY / 4);
+	assert_int_equal(files_in(at(b, "one/tmp"), NULL), 0);
+	assert_int_equal(b->mb.open, 0);
+	finish(&a);
+}
+
+static void
+test_answers(void **state)
+{
+	struct box *b = *state;
+	struct asker a;
+
+	start(&a, b, 0);
+	ask(&a, "../out", 0, STR_NONE);
+	loop_run(b->loop);
+	assert_int_equal(a.bounced, 1);
+	ask(&a, "box", MAILBOX_SPOOL, STR_NONE); /* there is none */
+	loop_run(b->loop);
+	assert_int_equal(a.deferred, 1);
+	assert_string_equal(a.text, "the mail spool cannot be opened");
+	finish(&a);
+}
+
+static void
+test_liar(void **state)
+{
+	struct box *b = *state;
+	struct asker a;
+
+	start(&a, b, 0);
+	ask(&a, "m/", 0, STR("no edits"));
+	loop_run(b->loop);
+	assert_int_equal(a.gone, 1);
+	assert_string_equal(a.why, "edits that are none");
+	assert_int_equal(files_in(at(b, "m/new"), NULL), -1);
+	finish(&a);
+}
+
+/* Locked by another program: tried again, without a thread standing still. */
+static void
+unlock(void *arg)
+{
+	close((int)(intptr_t)arg);
+}
+
+static void
+test_waits(void **state)
+{
+	struct box *b = *state;
+	int fd = open(at(b, "box"), O_RDWR | O_CREAT, 0600);
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct mailbox_write w = { .flags = MAILBOX_FCNTL,
+		.path = STR("box"),
+		.size = 3 };
+	int m = memfd_from("m", "m\n\n", 3);
+	struct asker a;
+	struct timer t;
+
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &fl), 0);
+	start(&a, b, 1);
+	b->mb.lock_delay_ms = 10;
+	a.want = 1;
+	chan_ask(a.ch, MAILBOX_WRITE, &w, &m, on_written, &a);
+	ask(&a, "m/", 0, STR_NONE); /* goes its way meanwhile */
+	timer_init(&t, b->loop, unlock, (void *)(intptr_t)fd);
+	timer_set(&t, 60);
+	loop_run(b->loop);
+	assert_int_equal(a.sent, 2);
+	timer_clear(&t);
+	finish(&a);
+}
+
+/* The asker goes while there is work: what has begun is finished. */
+static void
+test_asker_goes(void **state)
+{
+	struct box *b = *state;
+	struct asker a;
+
+	start(&a, b, 2);
+	for (int i = 0; i < 100; i++)
+		ask(&a, i % 2 ? "m/" : "box", 0, STR_NONE);
+	chan_flush(a.ch);
+	chan_free(&a.ch);
+	loop_run(b->loop);
+	assert_int_equal(a.gone, 1);
+	while (b->mb.open > 0 || pool_busy(b->mb.pool) > 0) {
+		struct timer t;
+
+		timer_init(&t, b->loop, on_idle, &a);
+		timer_set(&t, 5);
+		loop_run(b->loop);
+		timer_clear(&t);
+	}
+	assert_true(TAILQ_EMPTY(&b->mb.clients));
+	assert_int_equal(files_in(at(b, "m/tmp"), NULL) > 0, 0);
+	finish(&a);
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+static void
+on_text(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct mailbox_text *t = rec;
+	struct asker *a = arg;
+
+	(void)fds;
+	assert_int_equal(type, MAILBOX_TEXT);
+	a->status = t->status;
+	str_copy(t->text, a->text, sizeof(a->text));
+	loop_stop(a->b->loop, 0);
+}
+
+static void
+make(const char *path, const char *text, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void
+test_read(void **state)
+{
+	static const struct {
+		const char *path;
+		uint8_t want;
+		const char *why;
+	} cases[] = {
+		{ "good", MAILBOX_READ_OK, "his, and nobody else's" },
+		{ "own_group", MAILBOX_READ_OK, "a group of his own" },
+		{ "none", MAILBOX_READ_NONE, "not there" },
+		{ "nodir/x", MAILBOX_READ_NONE, "nor its directory" },
+		{ "world", MAILBOX_READ_REFUSED, "anybody may write it" },
+		{ "sym", MAILBOX_READ_REFUSED, "a symbolic link" },
+		{ "dir", MAILBOX_READ_REFUSED, "a directory" },
+		{ "fifo", MAILBOX_READ_REFUSED, "a pipe" },
+		{ "huge", MAILBOX_READ_REFUSED, "too long" },
+		{ "../etc/passwd", MAILBOX_READ_REFUSED, "elsewhere" },
+		{ "empty", MAILBOX_READ_OK, "empty" },
+	};
+	struct box *b = *state;
+	char *huge = xcalloc(1, MAILBOX_TEXT_MAX + 2);
+	struct asker a;
+
+	memset(huge, 'x', MAILBOX_TEXT_MAX + 1);
+	make(at(b, "good"), "to@example.com\n", 0644);
+	make(at(b, "own_group"), "x\n", 0660);
+	make(at(b, "world"), "x\n", 0602);
+	make(at(b, "huge"), huge, 0600);
+	make(at(b, "empty"), "", 0600);
+	assert_int_equal(symlink("good", at(b, "sym")), 0);
+	assert_int_equal(mkdir(at(b, "dir"), 0700), 0);
+	assert_int_equal(mkfifo(at(b, "fifo"), 0600), 0);
+	start(&a, b, 1);
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		struct mailbox_read r = { .path = str_of(cases[i].path) };
+
+		chan_ask(a.ch, MAILBOX_READ, &r, NULL, on_text, &a);
+		loop_run(b->loop);
+		if (a.status != cases[i].want)
+			fail_msg("%s (%s): %d", cases[i].path, cases[i].why,
+			    a.status);
+		if (i == 0)
+			assert_string_equal(a.text, "to@example.com\n");
+	}
+	free(huge);
+	finish(&a);
+}
+
+/* With nobody there, and nothing in hand, it says so after a while. */
+static void
+test_idle(void **state)
+{
+	struct box *b = *state;
+	struct asker a;
+
+	start(&a, b, 1);
+	ask(&a, "m/", 0, STR_NONE);
+	loop_run(b->loop);
+	chan_free(&a.ch);
+	loop_run(b->loop);
+	assert_int_equal(a.gone, 1);
+	assert_int_equal(a.idle, 0);
+	timer_set(&b->mb.linger, 1);
+	loop_run(b->loop);
+	assert_int_equal(a.idle, 1);
+	finish(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_many, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_answers, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_liar, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_waits, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_asker_goes, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_read, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_idle, box_setup,
+		    box_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
