@@ -120,10 +120,15 @@ command_fn cmd_queue_list, cmd_queue_show, cmd_queue_flush, cmd_queue_hold,
     cmd_queue_release, cmd_queue_delete, cmd_queue_requeue, cmd_queue_expire;
 
 /* --- the names of Postfix, a file each ------------------------------------ */
-command_fn cmd_postfix, cmd_postqueue, cmd_postsuper, cmd_postcat;
+command_fn cmd_postfix, cmd_postqueue, cmd_postsuper, cmd_postcat, cmd_postkick,
+    cmd_postlock, cmd_postlog;
 
 /* --- audit.c, graph.c ----------------------------------------------------- */
-command_fn cmd_sandbox_audit;
+command_fn cmd_sandbox_audit, cmd_sandbox_graph, cmd_sandbox_show,
+    cmd_sandbox_prove;
+
+/* --- follow.c ------------------------------------------------------------- */
+command_fn cmd_log_follow, cmd_log_tail;
 
 /* `root`, `user namespace`, ... */
 const char *level_name(int64_t level);

@@ -42,6 +42,14 @@ static const struct command commands[] = {
 	    "try once more, then return to sender" },
 	{ "sandbox audit", cmd_sandbox_audit, "[--all] [COMPONENT ...]",
 	    "what each process may do, declared against measured" },
+	{ "sandbox graph", cmd_sandbox_graph, "",
+	    "what the broker has given to whom" },
+	{ "sandbox show", cmd_sandbox_show, "COMPONENT",
+	    "its policy, and the system calls that follow from it" },
+	{ "sandbox prove", cmd_sandbox_prove, "[[OWNER:]OBJECT]",
+	    "that no never line can be broken; who could reach an object" },
+	{ "log tail", cmd_log_tail, "", "the last lines of the log file" },
+	{ "log follow", cmd_log_follow, "", "and those that come" },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -129,6 +137,9 @@ static const struct command names[] = {
 	{ "postqueue", cmd_postqueue, NULL, NULL },
 	{ "postsuper", cmd_postsuper, NULL, NULL },
 	{ "postcat", cmd_postcat, NULL, NULL },
+	{ "postkick", cmd_postkick, NULL, NULL },
+	{ "postlock", cmd_postlock, NULL, NULL },
+	{ "postlog", cmd_postlog, NULL, NULL },
 	{ NULL, NULL, NULL, NULL },
 };
 
