@@ -150,6 +150,7 @@ settings_apply(struct qmgr *q)
 
 	limits(q->conf, &l);
 	sched_limits_set(q->sched, &l);
+	store_due_span(q->store, conf_ms(q->conf, P_QUEUE_RUN_DELAY) / 1000);
 	TAILQ_FOREACH(t, &q->transports, link)
 		t->current = false;
 	for (size_t i = 0; (sv = conf_service(q->conf, i)) != NULL; i++)

@@ -265,6 +265,12 @@ int store_due_next(struct store *s, int64_t now_us,
 int64_t store_due_at(struct store *s);
 
 /*
+ * How many seconds later than its time a message may be yielded; 32 until this
+ * is called, and never more.
+ */
+void store_due_span(struct store *s, int64_t seconds);
+
+/*
  * Without being read: its destination is known to be dead, try at due_us.
  * Costs a few microseconds and no memory.
  */

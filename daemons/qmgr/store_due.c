@@ -81,6 +81,12 @@ store_due_at(struct store *s)
 	return at == INT64_MAX ? at : at * 1000000;
 }
 
+void
+store_due_span(struct store *s, int64_t seconds)
+{
+	index_span(s->x, seconds);
+}
+
 int
 store_postpone(struct store *s, uint64_t qid, int64_t due_us, uint64_t key)
 {

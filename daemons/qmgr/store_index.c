@@ -20,7 +20,7 @@
 #include "queue/sum.h"
 #include "queue/wire.h"
 
-#define SPAN 32 /* seconds of a bucket; wider is later, narrower more files */
+#define SPAN_MAX 32 /* seconds of a bucket */
 #define ENTRY 32
 #define WINDOW (128 * ENTRY)
 #define APPEND_FDS 8
@@ -32,9 +32,9 @@ static const uint8_t magic[8] = { 0xd7, 'P', 's', 't', 'n', 'I', 0x0a, 1 };
 
 struct index_bucket {
 	TAILQ_ENTRY(index_bucket) link;
-	bool ready; /* .r, by sequence; else .t, by time */
-	bool over;  /* read to the end, nothing is added any more */
-	uint64_t number;
+	bool ready;	 /* .r, by sequence; else .t, by time */
+	bool over;	 /* read to the end, nothing is added any more */
+	uint64_t number; /* sequence, or the last second of its time */
 	int fd;
 	uint64_t off; /* of the next entry in fd behind win */
 	uint8_t *win;
@@ -57,6 +57,7 @@ struct store_index {
 	struct index_bucket *reading[2];    /* [ready] */
 	struct appender app[APPEND_FDS];
 	unsigned tick;
+	uint64_t span;
 	uint64_t ready_number; /* of the file that is appended to */
 	uint64_t ready_next;   /* the next to be read */
 	uint64_t done; /* time buckets below this are read or being read */
@@ -176,6 +177,7 @@ index_open(const struct spool *sp, struct index_state *was)
 	int rc;
 
 	x->sp = sp;
+	x->span = SPAN_MAX;
 	TAILQ_INIT(&x->buckets);
 	for (int i = 0; i < APPEND_FDS; i++)
 		x->app[i].fd = -1;
@@ -288,11 +290,20 @@ appender(struct store_index *x, uint64_t number, bool ready)
 	return old;
 }
 
+void
+index_span(struct store_index *x, int64_t seconds)
+{
+	x->span = seconds < 1  ? 1 :
+	    seconds > SPAN_MAX ? SPAN_MAX :
+				 (uint64_t)seconds;
+}
+
 int
 index_add(struct store_index *x, const struct index_entry *e, int64_t now_s)
 {
-	uint64_t number = e->due_s < 0 ? 0 : (uint64_t)e->due_s / SPAN;
-	uint64_t now = now_s < 0 ? 0 : (uint64_t)now_s / SPAN;
+	uint64_t due = e->due_s < 0 ? 0 : (uint64_t)e->due_s;
+	uint64_t number = due - due % x->span + x->span - 1;
+	uint64_t now = now_s < 0 ? 0 : (uint64_t)now_s;
 	bool ready = number < now || number < x->done;
 	struct appender *a;
 	uint8_t p[ENTRY];
@@ -509,7 +520,7 @@ int
 index_next(struct store_index *x, int64_t now_s, struct index_entry *out,
     struct index_bucket **in)
 {
-	uint64_t now = now_s < 0 ? 0 : (uint64_t)now_s / SPAN;
+	uint64_t now = now_s < 0 ? 0 : (uint64_t)now_s;
 	int rc;
 
 	check_clock(x, now);
@@ -538,9 +549,9 @@ index_at(struct store_index *x, int64_t now_s)
 		return now_s;
 	if (x->reading[0] == NULL && open_time(x, 0) == -1)
 		return now_s;
-	if (x->next >= UINT64_MAX / SPAN / 2)
+	if (x->next >= INT64_MAX)
 		return INT64_MAX;
-	return (int64_t)((x->next + 1) * SPAN);
+	return (int64_t)x->next + 1;
 }
 
 /* --- syncing -------------------------------------------------------------- */

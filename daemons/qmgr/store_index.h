@@ -10,8 +10,8 @@
 
 /*
  * The index of messages that wait: small files in index/, each for the
- * messages that become due in the same half minute (NAME.t), or that are due
- * now (NAME.r), with an entry of 32 bytes a message and destination.
+ * messages that become due in the same span of time (NAME.t, the last second
+ * of it), or that are due now (NAME.r), with an entry of 32 bytes a message and destination.
  *
  * Entries are hints, appended and never changed.  The truth is the queue file:
  * that it is there, and its modification time.  An entry whose message is gone
@@ -42,6 +42,12 @@ struct index_state {
 struct store_index *
 index_open(const struct spool *sp, struct index_state *was) WARN_UNUSED;
 void index_close(struct store_index **xp, uint64_t count, bool clean);
+
+/*
+ * How many seconds' messages share a file, at most 32, which is where it
+ * begins: more is later, fewer is more files.  May change at any time.
+ */
+void index_span(struct store_index *x, int64_t seconds);
 
 /* A due time that is due at once. */
 #define INDEX_NOW(now_s) ((now_s)-64)
