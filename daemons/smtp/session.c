@@ -511,6 +511,9 @@ on_input(struct session *s)
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
+	/* An end without an error is one of a connection that was made. */
+	if (n == 0 && s->stage == STAGE_CONNECT)
+		session_await(s, STAGE_GREETING);
 	/* Kept in reserve, a session has nothing to say. */
 	if (n <= 0 || s->is_idle) {
 		lost(s, n == -1 ? strerror(errno) : "connection closed");
