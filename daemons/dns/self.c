@@ -3,15 +3,17 @@
  * Which servers are ourselves: where mail must not be sent, as it would come
  * back.
  *
- * With inet_interfaces = all the addresses of this machine's interfaces are
- * not in the configuration, and a sealed process in an empty network cannot
- * look.  Then the loopback addresses are known here; the others smtp notices
- * when it connects, because the kernel gives a connection to oneself the same
- * address at both ends.
+ * A sealed process in an empty network cannot look at this machine's
+ * interfaces; who reads the configuration did (own_addresses).  One that came
+ * later smtp notices when it connects, because the kernel gives a connection
+ * to oneself the same address at both ends.
  */
+#include <sys/socket.h>
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/netlist.h"
 #include "net/netaddr.h"
 
 #include "dns.h"
@@ -56,6 +58,23 @@ add_list(struct self *s, struct conf_list list)
 	}
 }
 
+/* own_addresses has blocks of one address: 192.0.2.1/32, [2001:db8::1]/128. */
+static void
+add_own(struct self *s, struct conf_list list)
+{
+	for (size_t i = 0; i < list.n; i++) {
+		struct netaddr a = { .family = 0 };
+		struct net n;
+
+		if (net_parse(list.v[i].text, &n, NULL) == -1)
+			continue;
+		a.family = n.family == AF_INET ? 4 : 6;
+		memcpy(a.ip, n.addr, a.family == 4 ? 4 : 16);
+		if (!self_is_addr(s, &a))
+			add_addr(s, &a, 0);
+	}
+}
+
 void
 self_init(struct self *s, const struct conf *c)
 {
@@ -67,6 +86,7 @@ self_init(struct self *s, const struct conf *c)
 	s->ports[s->nports++] = SMTP_PORT;
 	add_list(s, conf_list(c, P_INET_INTERFACES));
 	add_list(s, conf_list(c, P_PROXY_INTERFACES));
+	add_own(s, conf_list(c, P_OWN_ADDRESSES));
 	for (size_t i = 0; (sv = conf_service(c, i)) != NULL; i++) {
 		if (sv->socket != CONF_INET ||
 		    !str_eq(sv->component, STR("smtpd")))
