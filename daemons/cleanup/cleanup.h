@@ -15,6 +15,7 @@
 #include "edge/commit.h"
 #include "edge/deliver.h"
 #include "edge/intake.h"
+#include "edge/lookup.h"
 #include "edge/resolve.h"
 #include "mail/dsn.h"
 #include "mail/header.h"
@@ -27,7 +28,8 @@
  *	head.c		the header block: what is done about each header
  *	missing.c	headers that are added
  *	rcpts.c		recipients: valid, once each
- *	question.c	what rewrite has to say of addresses
+ *	alias.c		virtual_alias_maps: recipients that stand for others
+ *	question.c	what rewrite and lookup have to say of addresses
  *	edits.c		what changes in the content
  *	settings.c	what the configuration says
  *
@@ -50,6 +52,13 @@ struct settings {
 	bool append_origin, append_dot, bang, percent;
 	unsigned tokens_max; /* header_address_token_limit */
 	struct str hostname, origin, mail_name;
+
+	bool aliases; /* there are virtual_alias_maps */
+	unsigned alias_total, alias_depth;
+	size_t alias_length;
+	bool alias_ext; /* propagate_unmatched_extensions has virtual */
+	struct str delimiter;
+	struct conf_list destinations; /* mydestination */
 };
 
 void settings_read(struct settings *s, const struct conf *c);
@@ -108,6 +117,18 @@ struct refusal {
 	const char *text;
 };
 
+/* A recipient, and where it comes from. */
+struct rcpt {
+	struct env_rcpt e;
+	uint32_t parent; /* the one that stood for it; itself if none did */
+	uint32_t root;	 /* the first in that line */
+	uint32_t depth;
+	uint32_t born; /* of a root: how many it led to */
+	bool gone;     /* others took its place */
+};
+
+TAILQ_HEAD(questions, question);
+
 /* A piece of heap memory for short texts; the newest is filled up. */
 struct kept {
 	struct kept *next;
@@ -127,18 +148,18 @@ struct message {
 	char *form; /* the envelope as it came */
 	size_t form_len;
 	struct envelope env;
-	struct env_rcpt *rcpts;
-	size_t nrcpts;
+	struct rcpt *rcpts;
+	size_t nrcpts, rcpts_cap;
 	struct head head;
 	struct edits edits;
 	bool waits; /* counted in held */
 	bool local; /* headers are to be completed */
 	struct refusal refusal;
 
-	struct question *questions; /* in an array */
-	size_t nquestions, asked, answered;
-	struct chan *rewrite; /* whom they were put to */
-	struct kept *kept;    /* what message_keep() copied */
+	struct questions todo, open; /* to be asked, and asked */
+	size_t nopen;
+	bool expanded; /* there were aliases */
+	struct kept *kept; /* what message_keep() copied */
 };
 
 struct cleanup {
@@ -147,6 +168,7 @@ struct cleanup {
 	struct settings set;
 	struct chan *qmgr;    /* NULL: down */
 	struct chan *rewrite; /* NULL: down */
+	struct chan *lookup;  /* NULL: down */
 	TAILQ_HEAD(, message) messages;
 	size_t nmessages, held; /* bytes of envelopes that wait */
 	char *win;		/* header window */
@@ -187,30 +209,44 @@ int missing_add(struct message *m) WARN_UNUSED;
 
 /* Read and check them.  -1: refused. */
 int rcpts_read(struct message *m, struct env_reader *r) WARN_UNUSED;
+/* Add one whose strings live as long as the message; its index. */
+size_t rcpts_add(struct message *m, const struct env_rcpt *e);
 /* Once each, after their addresses are final. */
 void rcpts_once(struct message *m);
+
+/* --- alias.c -------------------------------------------------------------- */
+
+/* The address of recipient i is final as rewrite is concerned. */
+void alias_check(struct message *m, size_t i);
+/* What the tables say of it. */
+void alias_answer(struct message *m, size_t i, const struct lookup_answer *a);
 
 /* --- question.c ----------------------------------------------------------- */
 
 enum about {
 	ABOUT_SENDER,
 	ABOUT_RCPT,   /* index of a recipient */
+	ABOUT_ALIAS,  /* the same, asked of lookup */
 	ABOUT_HEADER, /* index of an edit */
 };
 
 struct question {
+	TAILQ_ENTRY(question) link;
 	struct message *m;
 	enum about about;
+	uint8_t flags; /* enum find_flags */
 	size_t index;
 	uint64_t span; /* bytes of the header that the answer replaces */
 	struct str addr;
+	struct chan *whom;
 	uint64_t handle;
 };
 
-/* Note one; asked by question_start(). */
-void question_add(struct message *m, enum about about, size_t index,
-    uint64_t span, struct str addr);
-void question_start(struct message *m);
+/* Note one, to be asked by question_run(); the address lives long enough. */
+struct question *question_add(struct message *m, enum about about, size_t index,
+    struct str addr);
+/* Ask as many as may be on their way.  False when none is left. */
+bool question_run(struct message *m);
 /* Would rewrite change this address? */
 bool question_needed(const struct settings *s, struct str addr);
 void question_forget(struct message *m);

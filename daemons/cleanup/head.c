@@ -123,7 +123,8 @@ step_addresses(struct message *m, const struct header *h, uint64_t at)
 			r = too_many_edits(m);
 		else
 			question_add(m, ABOUT_HEADER, m->edits.n - 1,
-			    item.spec_end - item.spec_off, buf_get(&addr));
+			    message_keep(m, buf_get(&addr)))
+			    ->span = item.spec_end - item.spec_off;
 	}
 	buf_clear(&addr);
 	return r;

@@ -7,9 +7,10 @@
  *                                                   bounce, local; hostile)
  *         qmgr         messages out: envelope, edits, sealed content
  *         rewrite      addresses to standard form
+ *         lookup       what virtual_alias_maps say of them
  * Never:  opens a path, connects, forks, changes a message.
  * If a submitter lies its message is refused or garbage of its own; if rewrite
- * lies mail goes astray; qmgr is told of everything and believes nothing.
+ * or lookup lie mail goes astray; qmgr is told of everything and believes nothing.
  */
 #include "boot/boot.h"
 #include "edge/edges.h"
@@ -32,7 +33,8 @@ static const struct boot_peer peers[] = {
 	    false },
 	{ "rewrite", &edge_resolve, SIDE_A, no_records, &cl.rewrite, NULL, NULL,
 	    false },
-	{ "lookup", &edge_lookup, SIDE_A, no_records, NULL, NULL, NULL, true },
+	{ "lookup", &edge_lookup, SIDE_A, no_records, &cl.lookup, NULL, NULL,
+	    true },
 	{ "smtpd", &edge_intake, SIDE_B, intake_on, NULL, NULL, submitter_down,
 	    true },
 	{ "pickup", &edge_intake, SIDE_B, intake_on, NULL, NULL, submitter_down,

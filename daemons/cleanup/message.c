@@ -47,7 +47,6 @@ message_free(struct message *m)
 		free(k);
 	}
 	edits_clear(&m->edits);
-	free(m->questions);
 	free(m->rcpts);
 	free(m->form);
 	fd_close(&m->fd);
@@ -172,7 +171,7 @@ read_envelope(struct message *m, struct str form)
 		m->env.attr[ENV_A_ENVID] = STR_NONE;
 	m->local = is_local(&m->env);
 	if (question_needed(&m->cl->set, m->env.sender))
-		question_add(m, ABOUT_SENDER, 0, 0, m->env.sender);
+		question_add(m, ABOUT_SENDER, 0, m->env.sender);
 	return rcpts_read(m, &r);
 }
 
@@ -182,7 +181,7 @@ may_wait(struct message *m)
 {
 	struct cleanup *cl = m->cl;
 
-	if (m->nquestions == 0)
+	if (TAILQ_EMPTY(&m->todo))
 		return 0;
 	cl->held += m->form_len;
 	m->waits = true;
@@ -198,8 +197,7 @@ take(struct message *m, struct str form)
 	if (open_content(m) == -1 || read_envelope(m, form) == -1 ||
 	    missing_top(m) == -1 || head_scan(m) == -1 || may_wait(m) == -1)
 		return -1;
-	question_start(m);
-	return m->refusal.code == 0 ? 0 : -1;
+	return 0;
 }
 
 /* --- out ------------------------------------------------------------------ */
@@ -218,7 +216,7 @@ encode(struct message *m, struct buf *b)
 		return message_refuse(m, 552, DSN(5, 3, 4),
 		    "Error: too many changes to message header");
 	for (size_t i = 0; i < m->nrcpts; i++) {
-		struct env_rcpt *r = &m->rcpts[i];
+		struct env_rcpt *r = &m->rcpts[i].e;
 
 		if (!m->cl->set.keep_original)
 			r->orig = STR_NONE;
@@ -311,9 +309,11 @@ intake(struct cleanup *cl, struct chan *from, uint64_t slot, struct str qid,
 	m->fd = fd;
 	(void)str_copy(qid, m->qid, sizeof(m->qid));
 	edits_init(&m->edits);
+	TAILQ_INIT(&m->todo);
+	TAILQ_INIT(&m->open);
 	TAILQ_INSERT_TAIL(&cl->messages, m, link);
 	cl->nmessages++;
-	if (take(m, form) == -1 || m->answered == m->nquestions)
+	if (take(m, form) == -1 || !question_run(m))
 		message_finish(m);
 }
 

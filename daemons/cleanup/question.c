@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What rewrite has to say of a message's addresses: their standard form, and
- * where recipients go.
+ * What rewrite and lookup have to say of a message's addresses: their standard
+ * form, where recipients go, and what they stand for.
  */
 #include <stdlib.h>
 
@@ -11,8 +11,6 @@
 #include "cleanup.h"
 
 #define AHEAD 256 /* questions of one message that are on their way */
-
-static void put(struct message *m);
 
 bool
 question_needed(const struct settings *s, struct str addr)
@@ -28,40 +26,48 @@ question_needed(const struct settings *s, struct str addr)
 	    (s->percent && str_chr(addr, '%') > 0);
 }
 
-void
-question_add(struct message *m, enum about about, size_t index, uint64_t span,
-    struct str addr)
+struct question *
+question_add(struct message *m, enum about about, size_t index, struct str addr)
 {
-	/* Grown at every power of two; they move only before they are asked. */
-	if ((m->nquestions & (m->nquestions - 1)) == 0)
-		m->questions = xreallocarray(m->questions,
-		    m->nquestions == 0 ? 1 : m->nquestions * 2,
-		    sizeof(*m->questions));
-	m->questions[m->nquestions++] = (struct question){ .m = m,
-		.about = about,
-		.index = index,
-		.span = span,
-		.addr = about == ABOUT_HEADER ? message_keep(m, addr) : addr };
+	struct question *q = xcalloc(1, sizeof(*q));
+
+	q->m = m;
+	q->about = about;
+	q->index = index;
+	q->addr = addr;
+	TAILQ_INSERT_TAIL(&m->todo, q, link);
+	return q;
+}
+
+/* Without an answer, qmgr asks again; but not about aliases. */
+static void
+no_answer(struct message *m)
+{
+	if (m->cl->set.aliases)
+		message_refuse(m, 451, DSN(4, 3, 0),
+		    "Error: address resolver problem");
 }
 
 static void
 answer_rcpt(struct question *q, const struct resolve_answer *a)
 {
 	struct message *m = q->m;
-	struct env_rcpt *r = &m->rcpts[q->index];
+	struct env_rcpt *r = &m->rcpts[q->index].e;
 
 	if (a->status == RESOLVE_BAD) {
 		message_refuse(m, 501, DSN(5, 1, 3),
 		    "Bad recipient address syntax");
 		return;
 	}
-	/* A table that cannot be read now: qmgr asks again. */
-	if (a->status != RESOLVE_OK || !addr_valid(a->addr) || a->addr.n == 0)
+	if (a->status != RESOLVE_OK || a->addr.n == 0 || !addr_valid(a->addr)) {
+		no_answer(m);
 		return;
+	}
 	r->addr = message_keep(m, a->addr);
 	r->transport = message_keep(m, a->transport);
 	r->nexthop = message_keep(m, a->nexthop);
 	r->ticket = a->ticket;
+	alias_check(m, q->index);
 }
 
 static void
@@ -94,60 +100,112 @@ answer(struct question *q, const struct resolve_answer *a)
 	case ABOUT_HEADER:
 		answer_header(q, a);
 		return;
+	case ABOUT_ALIAS:
+		return; /* not rewrite's to answer */
 	}
 }
 
 static void
-on_answer(unsigned type, const void *rec, int *fds, void *arg)
+question_free(struct question *q)
 {
-	struct question *q = arg;
 	struct message *m = q->m;
 
-	(void)fds;
-	q->handle = 0;
-	m->answered++;
-	if (type == RESOLVE_ANSWER)
-		answer(q, rec);
-	else
-		message_refuse(m, 451, DSN(4, 3, 0),
-		    "Error: address resolver down");
-	if (m->refusal.code == 0 && m->answered < m->nquestions)
-		put(m);
-	else
+	if (q->whom != NULL) {
+		TAILQ_REMOVE(&m->open, q, link);
+		m->nopen--;
+	} else
+		TAILQ_REMOVE(&m->todo, q, link);
+	free(q);
+}
+
+/* What a question was about is dealt with: on with the message. */
+static void
+done(struct question *q)
+{
+	struct message *m = q->m;
+
+	question_free(q);
+	if (!question_run(m))
 		message_finish(m);
 }
 
-/* Put as many as may be on their way. */
 static void
-put(struct message *m)
+on_resolved(unsigned type, const void *rec, int *fds, void *arg)
 {
-	while (m->asked < m->nquestions && m->asked - m->answered < AHEAD) {
-		struct question *q = &m->questions[m->asked++];
-		struct resolve_ask ask = { .addr = q->addr,
-			.sender = m->env.sender };
+	struct question *q = arg;
 
-		if (q->about != ABOUT_RCPT)
-			ask.flags = RESOLVE_SENDER;
-		q->handle =
-		    chan_ask(m->rewrite, RESOLVE_ASK, &ask, NULL, on_answer, q);
-	}
+	(void)fds;
+	if (type == RESOLVE_ANSWER)
+		answer(q, rec);
+	else
+		message_refuse(q->m, 451, DSN(4, 3, 0),
+		    "Error: address resolver down");
+	done(q);
 }
 
-void
-question_start(struct message *m)
+static void
+on_found(unsigned type, const void *rec, int *fds, void *arg)
 {
-	m->rewrite = m->cl->rewrite;
-	if (m->nquestions > 0 && m->rewrite == NULL)
-		message_refuse(m, 451, DSN(4, 3, 0),
-		    "Error: address resolver down");
+	struct question *q = arg;
+
+	(void)fds;
+	if (type == LOOKUP_ANSWER)
+		alias_answer(q->m, q->index, rec);
 	else
-		put(m);
+		message_refuse(q->m, 451, DSN(4, 3, 0),
+		    "Error: table lookup service down");
+	done(q);
+}
+
+/* Put it to whom it concerns; false when nobody is there. */
+static bool
+put(struct question *q)
+{
+	struct message *m = q->m;
+	struct resolve_ask ask = { .addr = q->addr,
+		.sender = m->env.sender,
+		.flags = q->about == ABOUT_RCPT ? 0 : RESOLVE_SENDER };
+	struct lookup_find find = { .how = FIND_ADDRESS,
+		.flags = q->flags,
+		.param = STR("virtual_alias_maps"),
+		.key = q->addr };
+	struct chan *whom =
+	    q->about == ABOUT_ALIAS ? m->cl->lookup : m->cl->rewrite;
+
+	if (whom == NULL)
+		return false;
+	TAILQ_REMOVE(&m->todo, q, link);
+	TAILQ_INSERT_TAIL(&m->open, q, link);
+	m->nopen++;
+	q->whom = whom;
+	q->handle = q->about == ABOUT_ALIAS ?
+	    chan_ask(whom, LOOKUP_FIND, &find, NULL, on_found, q) :
+	    chan_ask(whom, RESOLVE_ASK, &ask, NULL, on_resolved, q);
+	return true;
+}
+
+bool
+question_run(struct message *m)
+{
+	struct question *q;
+
+	while (m->refusal.code == 0 && m->nopen < AHEAD &&
+	    (q = TAILQ_FIRST(&m->todo)) != NULL)
+		if (!put(q))
+			message_refuse(m, 451, DSN(4, 3, 0),
+			    "Error: address resolver down");
+	return m->refusal.code == 0 && m->nopen > 0;
 }
 
 void
 question_forget(struct message *m)
 {
-	for (size_t i = 0; i < m->asked; i++)
-		if (m->questions[i].handle != 0)
-			chan_forget(m->rewrite, m->questions[i].handle);
+	struct question *q;
+
+	while ((q = TAILQ_FIRST(&m->todo)) != NULL)
+		question_free(q);
+	while ((q = TAILQ_FIRST(&m->open)) != NULL) {
+		chan_forget(q->whom, q->handle);
+		question_free(q);
+	}
 }

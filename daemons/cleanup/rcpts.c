@@ -20,34 +20,45 @@ fits(const struct env_rcpt *r)
 	    r->nexthop.n <= ADDR_MAX;
 }
 
+size_t
+rcpts_add(struct message *m, const struct env_rcpt *e)
+{
+	size_t i = m->nrcpts++;
+
+	if (i == m->rcpts_cap) {
+		m->rcpts_cap = i == 0 ? 4 : i * 2;
+		m->rcpts =
+		    xreallocarray(m->rcpts, m->rcpts_cap, sizeof(*m->rcpts));
+	}
+	m->rcpts[i] = (struct rcpt){ .e = *e,
+		.parent = (uint32_t)i,
+		.root = (uint32_t)i };
+	return i;
+}
+
 /* From submitters that do not ask, recipients come without a route. */
 static void
 ask(struct message *m, size_t i)
 {
-	if (m->rcpts[i].transport.n == 0)
-		question_add(m, ABOUT_RCPT, i, 0, m->rcpts[i].addr);
+	if (m->rcpts[i].e.transport.n == 0)
+		question_add(m, ABOUT_RCPT, i, m->rcpts[i].e.addr);
+	else
+		alias_check(m, i);
 }
 
 int
 rcpts_read(struct message *m, struct env_reader *r)
 {
 	struct env_rcpt rcpt;
-	size_t cap = 0;
 	int k;
 
 	while ((k = env_read_rcpt(r, &rcpt)) == 1) {
 		if (!fits(&rcpt))
 			return message_refuse(m, 501, DSN(5, 1, 3),
 			    "Bad recipient address syntax");
-		if (m->nrcpts == cap) {
-			cap = cap == 0 ? 4 : cap * 2;
-			m->rcpts =
-			    xreallocarray(m->rcpts, cap, sizeof(*m->rcpts));
-		}
 		if (rcpt.orig.n == 0)
 			rcpt.orig = rcpt.addr;
-		m->rcpts[m->nrcpts++] = rcpt;
-		ask(m, m->nrcpts - 1);
+		ask(m, rcpts_add(m, &rcpt));
 	}
 	if (k == -1)
 		return message_refuse(m, 451, DSN(4, 3, 0),
@@ -76,6 +87,18 @@ slot_of(const uint8_t key[SIPHASH_KEY], struct str addr, size_t mask)
 	return (size_t)siphash(key, lower, addr.n) & mask;
 }
 
+/* Those that others took the place of. */
+static void
+drop_gone(struct message *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->nrcpts; i++)
+		if (!m->rcpts[i].gone)
+			m->rcpts[n++] = m->rcpts[i];
+	m->nrcpts = n;
+}
+
 void
 rcpts_once(struct message *m)
 {
@@ -83,6 +106,8 @@ rcpts_once(struct message *m)
 	size_t size = 8, mask, n = 0, known = 0;
 	uint32_t *table;
 
+	if (m->expanded)
+		drop_gone(m);
 	if (m->nrcpts < 2)
 		return;
 	while (size < 2 * m->nrcpts)
@@ -91,20 +116,19 @@ rcpts_once(struct message *m)
 	table = xcalloc(size, sizeof(*table)); /* 1 + index */
 	arc4random_buf(key, sizeof(key));
 	for (size_t i = 0; i < m->nrcpts; i++) {
-		size_t at = slot_of(key, m->rcpts[i].addr, mask);
+		size_t at = slot_of(key, m->rcpts[i].e.addr, mask);
 
 		while (table[at] != 0 &&
-		    !same(m, &m->rcpts[table[at] - 1], &m->rcpts[i]))
+		    !same(m, &m->rcpts[table[at] - 1].e, &m->rcpts[i].e))
 			at = (at + 1) & mask;
 		if (table[at] != 0)
 			continue;
-		m->rcpts[n] = m->rcpts[i];
+		m->rcpts[n++] = m->rcpts[i];
 		if (m->cl->set.duplicates_max == 0 ||
 		    known < m->cl->set.duplicates_max) {
-			table[at] = (uint32_t)++n;
+			table[at] = (uint32_t)n;
 			known++;
-		} else
-			n++;
+		}
 	}
 	m->nrcpts = n;
 	free(table);

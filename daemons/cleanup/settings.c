@@ -42,4 +42,12 @@ settings_read(struct settings *s, const struct conf *c)
 	s->hostname = conf_str(c, P_MYHOSTNAME);
 	s->origin = conf_str(c, P_MYORIGIN);
 	s->mail_name = conf_str(c, P_MAIL_NAME);
+	s->aliases = conf_list(c, P_VIRTUAL_ALIAS_MAPS).n > 0;
+	s->alias_total = (unsigned)conf_int(c, P_VIRTUAL_ALIAS_EXPANSION_LIMIT);
+	s->alias_depth = (unsigned)conf_int(c, P_VIRTUAL_ALIAS_RECURSION_LIMIT);
+	s->alias_length =
+	    (size_t)conf_int(c, P_VIRTUAL_ALIAS_ADDRESS_LENGTH_LIMIT);
+	s->alias_ext = conf_has(c, P_PROPAGATE_UNMATCHED_EXTENSIONS, "virtual");
+	s->delimiter = conf_str(c, P_RECIPIENT_DELIMITER);
+	s->destinations = conf_list(c, P_MYDESTINATION);
 }

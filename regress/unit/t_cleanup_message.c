@@ -27,6 +27,7 @@ struct rig {
 	struct chan *submit, *intake;	/* submitter's end, cleanup's */
 	struct chan *commit, *queue;	/* cleanup's end, qmgr's */
 	struct chan *ask, *rewrite;
+	struct chan *find, *lookup;
 	/* what came of it */
 	char *content;
 	struct buf rcpts;
@@ -124,6 +125,53 @@ on_ask(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		peers_resolve(ch, id, rec, fds, arg);
 }
 
+/* A table of virtual_alias_maps, and how it is looked into. */
+static const struct {
+	const char *key, *found, *value;
+	bool ext_used;
+} aliases[] = {
+	{ "one@v.test", "one@v.test", "real@far.test", true },
+	{ "list@v.test", "list@v.test", "a@far.test, Bob <b@far.test>\n\tone@v.test",
+	    true },
+	{ "self@v.test", "self@v.test", "self@v.test, copy@far.test", true },
+	{ "ring1@v.test", "ring1@v.test", "ring2@v.test", true },
+	{ "ring2@v.test", "ring2@v.test", "ring1@v.test", true },
+	{ "joe+x@v.test", "joe@v.test", "joseph@far.test", false },
+	{ "al+y@v.test", "al+y@v.test", "alfred@far.test", true },
+	{ "any+z@w.test", "@w.test", "@far.test", false },
+	{ "root@origin.test", "root", "admin", true },
+	{ "none@v.test", "none@v.test", "", true },
+	{ "bad@v.test", "bad@v.test", "<@>", true },
+	{ "far@v.test", "far@v.test",
+	    "a1@f.t a2@f.t a3@f.t a4@f.t a5@f.t a6@f.t", true },
+};
+
+static void
+on_find(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct lookup_find *f = rec;
+	struct lookup_answer a = { .status = LOOKUP_NOT_FOUND };
+
+	(void)fds, (void)arg;
+	assert_int_equal(f->how, FIND_ADDRESS);
+	assert_true(str_eq(f->param, STR("virtual_alias_maps")));
+	if (str_eq(f->key, STR("wait@v.test")))
+		a.status = LOOKUP_LATER;
+	for (size_t i = 0; i < NELEM(aliases); i++) {
+		if (!str_eq(f->key, str_of(aliases[i].key)) ||
+		    (str_chr(str_of(aliases[i].found), '@') == -1 &&
+			(f->flags & FIND_BARE_USER) == 0))
+			continue;
+		a.status = LOOKUP_FOUND;
+		a.key = str_of(aliases[i].found);
+		a.value = str_of(aliases[i].value);
+		a.flags = aliases[i].ext_used ? FIND_EXT_USED : 0;
+	}
+	chan_answer(ch, LOOKUP_ANSWER, id, &a, NULL);
+}
+
+static const struct chan_on lookup_on[] = { { LOOKUP_FIND, on_find },
+	{ 0, NULL } };
 static const struct chan_on submit_on[] = { { INTAKE_REFUSED, on_refused },
 	{ 0, NULL } };
 static const struct chan_on queue_on[] = { { COMMIT_MESSAGE, on_commit },
@@ -155,6 +203,9 @@ up(struct rig *r, const char *main_cf)
 	    &r->rewrite, rewrite_on, r);
 	r->cl.qmgr = r->commit;
 	r->cl.rewrite = r->ask;
+	peers_pair(r->loop, &edge_lookup, &r->find, nothing, NULL, &r->lookup,
+	    lookup_on, r);
+	r->cl.lookup = r->find;
 }
 
 static void
@@ -167,6 +218,8 @@ down(struct rig *r)
 	chan_free(&r->queue);
 	chan_free(&r->ask);
 	chan_free(&r->rewrite);
+	chan_free(&r->find);
+	chan_free(&r->lookup);
 	conf_free(&r->conf);
 	loop_free(&r->loop);
 	free(r->content);
@@ -435,6 +488,94 @@ test_hops(void **state)
 	down(&r);
 }
 
+/* --- aliases -------------------------------------------------------------- */
+
+#define MAPS "virtual_alias_maps = inline:{a=b}\nrecipient_delimiter = +\n"
+
+static const struct {
+	const char *why, *main_cf, *rcpts;
+	int code;
+	const char *want; /* address(original) ... */
+} expansions[] = {
+	{ "no alias", MAPS, "x@y.z>smtp", 0, "x@y.z(x@y.z)>smtp" },
+	{ "no tables", "", "one@v.test>error", 0,
+	    "one@v.test(one@v.test)>error" },
+	{ "one for another", MAPS, "one@v.test>error", 0,
+	    "real@far.test(one@v.test)>smtp" },
+	{ "one that is not yet resolved", MAPS, "one@v.test", 0,
+	    "real@far.test(one@v.test)>smtp" },
+	{ "several, and again", MAPS, "list@v.test>error", 0,
+	    "a@far.test(list@v.test)>smtp b@far.test(list@v.test)>smtp "
+	    "real@far.test(list@v.test)>smtp" },
+	{ "itself and another", MAPS, "self@v.test>virtual", 0,
+	    "self@v.test(self@v.test)>smtp copy@far.test(self@v.test)>smtp" },
+	{ "in a circle", MAPS, "ring1@v.test>error", 0,
+	    "ring1@v.test(ring1@v.test)>smtp" },
+	{ "an extension goes along", MAPS, "joe+x@v.test>error", 0,
+	    "joseph+x@far.test(joe+x@v.test)>smtp" },
+	{ "or not", MAPS "propagate_unmatched_extensions = canonical\n",
+	    "joe+x@v.test>error", 0, "joseph@far.test(joe+x@v.test)>smtp" },
+	{ "one that was used does not", MAPS, "al+y@v.test>error", 0,
+	    "alfred@far.test(al+y@v.test)>smtp" },
+	{ "a whole domain", MAPS, "any+z@w.test>error", 0,
+	    "any+z@far.test(any+z@w.test)>smtp" },
+	{ "a bare name", MAPS, "root", 0, "admin@origin.test(root)>smtp" },
+	{ "nothing", MAPS, "none@v.test>error", 451, NULL },
+	{ "no address", MAPS, "bad@v.test>error", 451, NULL },
+	{ "no table now", MAPS, "wait@v.test>error", 451, NULL },
+	{ "no rewrite now", MAPS, "later", 451, NULL },
+	{ "too many", MAPS "virtual_alias_expansion_limit = 5\n",
+	    "far@v.test>error", 451, NULL },
+	{ "not too many", MAPS "virtual_alias_expansion_limit = 6\n",
+	    "far@v.test>error", 0, "a1@f.t(far@v.test)>smtp "
+	    "a2@f.t(far@v.test)>smtp a3@f.t(far@v.test)>smtp "
+	    "a4@f.t(far@v.test)>smtp a5@f.t(far@v.test)>smtp "
+	    "a6@f.t(far@v.test)>smtp" },
+	{ "too deep", MAPS "virtual_alias_recursion_limit = 1\n",
+	    "list@v.test>error", 451, NULL },
+	{ "too long", MAPS "virtual_alias_address_length_limit = 8\n",
+	    "one@v.test>error", 451, NULL },
+};
+
+static void
+test_aliases(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NELEM(expansions); i++) {
+		struct envelope e = from(ENV_FROM_SMTPD, "a@b.c");
+		struct rig r;
+
+		up(&r, expansions[i].main_cf);
+		post(&r, &e, expansions[i].rcpts, STR("\nhi\n"));
+		loop_run(r.loop);
+		if (r.code != expansions[i].code)
+			fail_msg("%s: %d %s", expansions[i].why, r.code,
+			    r.text);
+		if (r.code == 0 && !str_eq(buf_get(&r.rcpts),
+		    str_of(expansions[i].want)))
+			fail_msg("%s: %s", expansions[i].why,
+			    buf_cstr(&r.rcpts));
+		assert_true(TAILQ_EMPTY(&r.cl.messages));
+		down(&r);
+	}
+}
+
+/* lookup is not there. */
+static void
+test_no_lookup(void **state)
+{
+	struct envelope e = from(ENV_FROM_SMTPD, "a@b.c");
+	struct rig r;
+
+	(void)state;
+	up(&r, MAPS);
+	r.cl.lookup = NULL;
+	post(&r, &e, "x@y.z>smtp", STR("\nhi\n"));
+	loop_run(r.loop);
+	assert_int_equal(r.code, 451);
+	down(&r);
+}
+
 /* --- sizes ---------------------------------------------------------------- */
 
 /* Headers larger than any window, and one longer than header_size_limit. */
@@ -668,6 +809,8 @@ main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_hops),
+		cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_no_lookup),
 		cmocka_unit_test(test_long_header),
 		cmocka_unit_test(test_many_edits),
 		cmocka_unit_test(test_many_rcpts),
