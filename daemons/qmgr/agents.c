@@ -22,6 +22,7 @@ struct job {
 	struct sched_unit *unit;
 	uint64_t id; /* of the question */
 	bool site_failed;
+	char *why; /* it did: what others are put off with; or NULL */
 };
 
 static LIST_HEAD(, job) jobs[AGENT_N][JOB_BUCKETS];
@@ -52,7 +53,8 @@ on_done(unsigned type, const void *rec, int *fds, void *arg)
 {
 	struct job *j = arg;
 	enum sched_end how = j->site_failed ? SCHED_END_SITE : SCHED_END_OK;
-	struct str why = STR("delivery agent reported no outcome");
+	struct str why = j->why != NULL ? str_of(j->why) :
+	    STR("delivery agent reported no outcome");
 
 	(void)rec;
 	(void)fds;
@@ -63,6 +65,7 @@ on_done(unsigned type, const void *rec, int *fds, void *arg)
 	LIST_REMOVE(j, hash);
 	sched_unit_end(j->q->sched, j->unit, how, why);
 	qmgr_touch(j->q);
+	free(j->why);
 	free(j);
 }
 
@@ -228,8 +231,11 @@ on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		chan_drop(ch, "fate told twice");
 		return;
 	}
-	if (f->flags & FATE_DESTINATION)
+	if (f->flags & FATE_DESTINATION) {
 		j->site_failed = true;
+		if (j->why == NULL)
+			j->why = str_dup(f->text);
+	}
 	if (f->fate == FATE_SENT && (f->flags & FATE_DSN) == 0 &&
 	    (r->notify & ENV_NOTIFY_SUCCESS) != 0)
 		((struct message *)sched_unit_cookie(j->unit))->success = true;
