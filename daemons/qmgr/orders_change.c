@@ -106,34 +106,41 @@ on_held(uint64_t qid, int error, void *arg)
 		active_ready(r->o->q, qid, false);
 }
 
-/* In the window: the scheduler brings it to an end. */
+/*
+ * In the window: the scheduler brings it to an end.  One that has such an
+ * order already is not counted again.
+ */
 static int
 apply_active(struct order *r, struct message *m)
 {
 	struct sched *s = r->o->q->sched;
 
+	if (m->ordered == (uint8_t)r->op)
+		return 0;
 	switch (r->op) {
 	case QOP_DELETE:
 		sched_msg_stop(s, m->sm, SCHED_DELETE);
-		return 1;
+		break;
 	case QOP_HOLD:
 		sched_msg_stop(s, m->sm, SCHED_HOLD);
-		return 1;
+		break;
 	case QOP_REQUEUE:
 		sched_msg_stop(s, m->sm, SCHED_REQUEUE);
-		return 1;
+		break;
 	case QOP_EXPIRE:
 		if (!flush_id(r->o, m->qid, true))
 			return -1;
 		sched_msg_stop(s, m->sm, SCHED_REQUEUE);
 		log_done(m->qid, r->op);
-		return 1;
+		break;
 	case QOP_RELEASE:
 		sched_msg_release(s, m->sm);
 		return 0;
 	default:
 		return 0;
 	}
+	m->ordered = (uint8_t)r->op;
+	return 1;
 }
 
 static int
@@ -317,7 +324,8 @@ take_file(struct order *r, uint8_t state, enum store_state dir)
 		store_walk_free(&r->walk);
 		return false;
 	}
-	if (active_find(q, due.qid) == NULL)
+	/* One may have become active since we looked at those. */
+	if (r->state == 0 || active_find(q, due.qid) == NULL)
 		take(r, due.qid);
 	return true;
 }
@@ -395,8 +403,10 @@ step(struct order *r)
 		retry(r);
 	while (
 	    r->phase != PHASE_RETRY && r->holds < HOLDS_MAX && clock_ms() < end)
-		if (!advance(r))
+		if (!advance(r)) {
 			r->phase++;
+			r->give_up_at = clock_ms() + PATIENCE_MS;
+		}
 	if (r->phase != PHASE_RETRY)
 		return r->holds < HOLDS_MAX;
 	if (r->holds > 0)

@@ -107,6 +107,7 @@ struct message {
 	uint32_t resolving; /* recipients whose way is being asked for */
 	bool more;
 	bool success; /* a sender wants to hear of a success */
+	uint8_t ordered; /* enum queue_op: how an administrator ends it */
 	TAILQ_HEAD(, rcpt) rcpts; /* in memory */
 	uint64_t keys[STORE_KEYS_MAX]; /* destinations it waits for */
 	uint32_t nkeys;
