@@ -128,6 +128,26 @@ ok($pi->wait_log(qr/message-id/, 10, 4), 'and posts');
 unlike(join('', grep { /^Subject: odd/m } @mail), qr/^Bcc/m,
     'a name is a name');
 
+# More recipients than fit in a record, and more content than in memory here.
+$pi->set(default_transport => 'discard:gone',
+    message_size_limit => 10_000_000)->reload;
+($st, $out, $err) = post("Subject: many\n\nx\n",
+    map { "user$_\@far.example" } 1 .. 3000);
+is($st, 0, '3000 recipients') or diag $err;
+ok($pi->wait_log(qr/nrcpt=3000 /), 'all of them') or
+    diag join "\n", $pi->grep_log(qr/nrcpt|warning|reject/);
+ok($pi->wait_log(qr/to=<user3000\@far\.example>.*status=sent/, 30),
+    'to the last');
+my $line = ('0123456789' x 7) . "\n";
+($st, $out, $err) = post("Subject: long\n\n" . $line x 50_000,
+    'user@test.example');
+is($st, 0, '3.5 MB') or diag $err;
+@mail = $pi->wait_mail('user', 5);
+my ($long) = grep { /^Subject: long\n/m } @mail;
+is(substr($long // '', -71 * 50_000), $line x 50_000, 'arrives as it was');
+$pi->set(default_transport => 'error:5.1.2 no such place',
+    message_size_limit => 100000)->reload;
+
 # --- maildrop ---------------------------------------------------------------
 
 is($pi->stop, 0, 'stopped');
@@ -143,7 +163,7 @@ my $good = slurp($pi->spool . "/maildrop/$files[0]");
 spew($pi->spool . '/maildrop/cut', substr $good, 0, length($good) - 1);
 chmod 0744, $pi->spool . '/maildrop/cut';
 $pi->start;
-@mail = $pi->wait_mail('user', 5);
+@mail = $pi->wait_mail('user', 6);
 is(scalar(grep { /^Subject: waits/m } @mail), 1, 'delivered after start')
     or diag join "\n", $pi->grep_log(qr/maildrop/);
 ok(wait_until(sub { !dropped() }, 10), 'maildrop is empty')
@@ -151,14 +171,14 @@ ok(wait_until(sub { !dropped() }, 10), 'maildrop is empty')
 ok($pi->wait_log(qr/warning: maildrop\/garbage:/), 'garbage is logged');
 ok(-e $pi->spool . '/corrupt/garbage', 'and set aside');
 ok(-e $pi->spool . '/corrupt/cut', 'what was cut off, too');
-is(scalar $pi->mail('user'), 5, 'neither was delivered');
+is(scalar $pi->mail('user'), 6, 'neither was delivered');
 
 # --- notices ----------------------------------------------------------------
 
 my $r = $pi->send(from => 'user@test.example', to => 'x@far.example',
     data => "Subject: lost\n\nthe secret body\n");
 is($r->{code}, 250, 'a message to nowhere is taken');
-@mail = $pi->wait_mail('user', 6);
+@mail = $pi->wait_mail('user', 7);
 my ($bounce) = grep { /^Subject: Undelivered Mail Returned/m } @mail;
 ok(defined $bounce, 'and comes back') or diag join "\n", $pi->log;
 $bounce //= '';
