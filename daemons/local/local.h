@@ -30,7 +30,7 @@
  *	dotforward.c	the text of a .forward file
  *	file.c		/file targets
  *	forward.c	other addresses: a new message
- *	expand.c	$name in forward_path and luser_relay
+ *	named.c		$name in forward_path and luser_relay
  *
  * An errand has two halves.  First aliases are expanded until nothing but
  * targets is left; nothing is delivered, so that trouble with a table puts off
@@ -225,7 +225,7 @@ void box_write(struct errand *e, struct box *b, uint8_t root, uint8_t flags,
 /* Send all TO_ADDRESS targets that are not done and have e->target's owner. */
 void forward_begin(struct errand *e);
 
-/* --- expand.c ------------------------------------------------------------- */
+/* --- named.c -------------------------------------------------------------- */
 struct names {
 	struct str user, extension, delimiter, home, domain, local, recipient;
 	struct str filter; /* what values may bring in; others become _ */
@@ -235,6 +235,6 @@ struct names {
  * Expand $name, ${name}, ${name?text} and ${name:text}.  0; 1 when a name that
  * has no value is needed; -1 when the text is malformed or too long for out.
  */
-int expand_names(struct str text, const struct names *n, struct buf *out);
+int named_expand(struct str text, const struct names *n, struct buf *out);
 
 #endif

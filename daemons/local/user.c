@@ -74,7 +74,7 @@ unknown(struct errand *e)
 	}
 	buf_init(&to, ADDR_MAX);
 	fill_names(e, &n);
-	if (relay.n > 0 && expand_names(relay, &n, &to) == 0 && to.len > 0) {
+	if (relay.n > 0 && named_expand(relay, &n, &to) == 0 && to.len > 0) {
 		free(e->target->addr);
 		e->target->addr = str_dup(buf_get(&to));
 		e->target->kind = TO_ADDRESS;
@@ -273,7 +273,7 @@ forward_file(struct errand *e, struct str path, struct buf *out)
 	/* Without an extension there is no delimiter, either. */
 	if (n.extension.n == 0)
 		n.delimiter = STR_NONE;
-	ok = expand_names(path, &n, &full) == 0 &&
+	ok = named_expand(path, &n, &full) == 0 &&
 	    str_starts(buf_get(&full), home) && full.len > home.n + 1 &&
 	    buf_get(&full).p[home.n] == '/';
 	if (ok) {

@@ -1,4 +1,4 @@
 DAEMONS += virtual
 virtual_SRCS := main.c deliver.c
 
-t_virtual_deliver_USES := virtual libcommon
+t_virtual_deliver_USES := virtual
