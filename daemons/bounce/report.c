@@ -106,9 +106,6 @@ put_status(struct out *o, const struct outcome *r)
 		    fate == EVENT_FAILED || fate == EVENT_DROPPED ?
 					  DSN(5, 0, 0) :
 					  DSN(2, 0, 0);
-	/* Mail that has expired is not temporary any more. */
-	if (fate == EVENT_FAILED && d.class == 4)
-		d.class = 5;
 	out_printf(o, "Status: %s\n", dsn_text(d, text));
 }
 

@@ -211,6 +211,9 @@ make(struct message *m, unsigned kinds, void (*fn)(struct message *m, bool ok))
 void
 notices_make(struct message *m, unsigned kinds)
 {
+	if (kinds & SCHED_NOTICE_EXPIRED)
+		log_info("%s: from=<%s>, status=expired, returned to sender",
+		    m->name, m->sender);
 	make(m, kinds, NULL);
 }
 
