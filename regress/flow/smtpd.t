@@ -170,7 +170,7 @@ $c->quit;
 
 # --- a worker dies ----------------------------------------------------------
 my ($worker) = map { $_->{pid} } grep { $_->{component} eq 'smtpd' }
-    @{ $pi->json('status')->{processes} };
+    @{ $pi->json('status')->{status}{processes} };
 $c = client($friend);
 kill 'KILL', $worker;
 ok($c->closed(5), 'a session ends with its worker');
