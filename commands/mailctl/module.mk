@@ -7,3 +7,5 @@ mailctl_SRCS := main.c audit.c check.c follow.c graph.c instance.c json.c \
 mailctl_NAMES := postcat postfix postkick postlock postlog postqueue postsuper
 mailctl_LIBS = $(TABLE_LIBS)
 CPPFLAGS_commands += -DDATADIR='"$(DATADIR)"'
+t_mailctl_json_USES := cmd-mailctl
+fuzz_control_USES := cmd-mailctl

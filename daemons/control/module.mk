@@ -1,4 +1,3 @@
 DAEMONS += control
 control_SRCS := main.c client.c listen.c orders.c who.c
 t_control_USES := control
-fuzz_control_USES := control

@@ -189,6 +189,25 @@ right_of_change(uint8_t op)
 	return MAY_ALL;
 }
 
+static const char *
+change_name(uint8_t op)
+{
+	switch ((enum queue_op)op) {
+	case QOP_HOLD:
+		return "hold";
+	case QOP_RELEASE:
+		return "release";
+	case QOP_DELETE:
+		return "delete";
+	case QOP_REQUEUE:
+		return "requeue";
+	case QOP_EXPIRE:
+		return "expire";
+	default:
+		return "unknown order";
+	}
+}
+
 static void
 take_change(struct client *cl, const struct control_change *q)
 {
@@ -197,8 +216,8 @@ take_change(struct client *cl, const struct control_change *q)
 		return;
 	}
 	if (right_of_change(q->op) == MAY_ALL)
-		log_info("uid=%u: queue order %u for " STR_FMT,
-		    (unsigned)cl->uid, q->op, STR_ARG(q->arg));
+		log_info("uid=%u: %s " STR_FMT, (unsigned)cl->uid,
+		    change_name(q->op), STR_ARG(q->arg));
 	ask_qmgr(cl, QUEUE_CHANGE, q);
 }
 
