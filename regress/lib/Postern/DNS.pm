@@ -10,6 +10,7 @@
 #	$dns->server;                   # [127.0.0.1]:5301, for dns_servers
 #	$dns->set('example.', [...]);   # other records, served on return
 #	$dns->query('a.example', 'A');  # { rcode, answers => [[type, ttl, data]] }
+#	(broken => ['bad.example'] is a zone that answers SERVFAIL)
 #	Postern::DNS->bad('silent');    # also servfail, refused, garbage,
 #	                                # truncated, nxdomain
 package Postern::DNS;
@@ -43,6 +44,8 @@ sub start
 
 	$self->{zones}{ name($_) } = $opt{zones}{$_}
 	    for keys %{ $opt{zones} // {} };
+	# Zones that are ours but cannot be read: SERVFAIL.
+	$self->{broken} = [map { name($_) } @{ $opt{broken} // [] }];
 	croak 'Postern::DNS: no zones' unless %{ $self->{zones} };
 	$self->write_zone($_) for keys %{ $self->{zones} };
 	$self->write_conf;
@@ -101,7 +104,7 @@ zone:
 	name: "$_"
 	zonefile: "@{[ $self->zone_file($_) ]}"
 ZONE
-	    sort keys %{ $self->{zones} });
+	    sort(keys %{ $self->{zones} }), @{ $self->{broken} });
 }
 
 sub boot

@@ -7,6 +7,7 @@
 #	my $pi = Postern::Instance->new(
 #	    main => { virtual_mailbox_domains => 'test.example' },
 #	    master => ['smtp unix - - y - - smtp -o smtp_helo_timeout=3s'],
+#	    ipv6 => 1,                  # 0: does not listen on ::1
 #	    services => 1);             # 0: no SMTP listeners
 #	$pi->start;                     # dies with the log when it fails
 #	$pi->smtp->ehlo;                # a client, connected
@@ -63,7 +64,7 @@ sub new
 	$self->{token} = new_token();
 	$self->{address} //= free_address();
 	$self->{port} //= free_port($self->{address});
-	$self->{port6} //= free_port('::1') if have_ipv6();
+	$self->{port6} //= free_port('::1') if ($opt{ipv6} // 1) && have_ipv6();
 	mkdir "$self->{dir}/$_", 0755 for qw(etc spool data log mail);
 	# As root, mail belongs to somebody who is nobody else here.
 	$self->{uid} //= $> == 0 ? 64000 + $$ % 1000 : $>;

@@ -26,7 +26,7 @@
 # rule given is asked first.
 #
 # A message is { from, to => [..], data (as received, dots undone, CRLF),
-# helo, client, session, seq, mail_args }.
+# helo, client, server (the address it came to), session, seq, mail_args }.
 #
 # Postern::Sink->real(...) runs Postfix's smtp-sink instead.
 package Postern::Sink;
@@ -356,8 +356,10 @@ sub accept_one
 	binmode $sock;
 	setsockopt $sock, IPPROTO_TCP, TCP_NODELAY, 1
 	    if $sock->isa('IO::Socket::IP');
+	my $inet = $sock->isa('IO::Socket::IP');
 	my $s = { sock => $sock, in => '', seq => ++$stats->{connections},
-	    client => $sock->isa('IO::Socket::IP') ? $sock->peerhost : 'unix',
+	    client => $inet ? $sock->peerhost : 'unix',
+	    server => $inet ? $sock->sockhost : 'unix',
 	    mode => 'command', helo => '', sent => 0 };
 	$stats->{open}++;
 	$stats->{most_open} = $stats->{open}
@@ -467,6 +469,7 @@ sub keep
 
 	$m->{helo} = $s->{helo};
 	$m->{client} = $s->{client};
+	$m->{server} = $s->{server};
 	$m->{session} = $s->{seq};
 	$m->{seq} = ++$self->{stats}{messages};
 	$m->{time} = time();

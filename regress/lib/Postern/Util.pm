@@ -116,6 +116,7 @@ sub forget
 
 	for my $key (grep { /^\w+ \Q$what\E(?:@|$)/ } keys %guarded) {
 		delete $guarded{$key};
+		next unless defined fileno $guard_pipe;
 		print $guard_pipe "-$key\n";
 	}
 }
