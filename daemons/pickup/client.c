@@ -77,6 +77,9 @@ answer(struct client *c)
 	else if (s->code != 250)
 		log_info("uid=%u: reject: %d %s %s", (unsigned)s->uid, s->code,
 		    s->dsn, s->text);
+	/* Told to try later, sendmail leaves a file. */
+	if (s->code >= 400 && s->code < 500)
+		drops_rescan(c->p);
 	(void)send(c->fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -294,7 +297,7 @@ pickup_init(struct pickup *p, struct loop *l, const struct conf *c)
 	memset(p, 0, sizeof(*p));
 	submit_init(&p->submit, l, 4, 128);
 	TAILQ_INIT(&p->clients);
-	TAILQ_INIT(&p->files);
+	files_init(p);
 	timer_init(&p->sweep, l, on_sweep, p);
 	pickup_config(p, c);
 }

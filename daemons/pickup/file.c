@@ -15,6 +15,7 @@
 #include "pickup.h"
 
 #define WINDOW ((size_t)64 << 10)
+#define RESCAN_MS 2000
 #define STEP_MAX ((size_t)1 << 20) /* read of one file in a turn */
 
 static_assert(DROP_RECORD_MAX <= WINDOW, "a window holds a record");
@@ -59,6 +60,7 @@ answer(struct dropfile *f)
 		r.result = 1;
 		log_info("maildrop/%s: put off: %d %s %s", f->name, s->code,
 		    s->dsn, s->text);
+		drops_rescan(f->p);
 	} else {
 		r.result = 2;
 		log_warn("maildrop/%s: uid=%u: not accepted: %s%s%s", f->name,
@@ -181,18 +183,36 @@ const struct chan_on drops_on[] = {
 	{ 0, NULL },
 };
 
+static void
+on_rescan(void *arg)
+{
+	struct pickup *p = arg;
+	struct maildrop_scan rec;
+
+	memset(&rec, 0, sizeof(rec));
+	if (p->drops != NULL && submit_possible(&p->submit))
+		chan_tell(p->drops, MAILDROP_SCAN, 0, &rec, NULL);
+	else if (p->drops != NULL)
+		drops_rescan(p);
+}
+
+void
+drops_rescan(struct pickup *p)
+{
+	if (!p->rescan.armed)
+		timer_set(&p->rescan, RESCAN_MS);
+}
+
 /* There may be files: nobody was there to take the messages. */
 void
 drops_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
 {
 	struct pickup *p = arg;
-	struct maildrop_scan rec;
 
 	(void)instance;
 	(void)pid;
-	memset(&rec, 0, sizeof(rec));
 	p->drops = ch;
-	chan_tell(ch, MAILDROP_SCAN, 0, &rec, NULL);
+	on_rescan(p);
 }
 
 /* A new queue manager gives them to us again. */
@@ -210,8 +230,16 @@ drops_down(struct chan *ch, unsigned instance, void *arg)
 }
 
 void
+files_init(struct pickup *p)
+{
+	TAILQ_INIT(&p->files);
+	timer_init(&p->rescan, p->submit.loop, on_rescan, p);
+}
+
+void
 files_clear(struct pickup *p)
 {
 	while (!TAILQ_EMPTY(&p->files))
 		file_free(TAILQ_FIRST(&p->files));
+	timer_clear(&p->rescan);
 }

@@ -60,6 +60,7 @@ struct pickup {
 	size_t nclients;
 	size_t held; /* bytes of recipients in submissions */
 	struct timer sweep;
+	struct timer rescan;
 };
 
 void pickup_init(struct pickup *p, struct loop *l, const struct conf *c);
@@ -130,6 +131,12 @@ void client_new(struct pickup *p, int fd, uint32_t uid);
 extern const struct chan_on drops_on[];
 void drops_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg);
 void drops_down(struct chan *ch, unsigned instance, void *arg);
+/*
+ * Something was put off, and lies in maildrop or soon will: have qmgr look
+ * there again in a few seconds.
+ */
+void drops_rescan(struct pickup *p);
+void files_init(struct pickup *p);
 void files_clear(struct pickup *p);
 
 #endif

@@ -15,6 +15,7 @@ use Postern::Util qw(:all);
 Postern::Instance->need;
 
 my $pi = Postern::Instance->new(main => {
+    command_directory => build_dir() . '/bin',
     default_transport => 'error:5.1.2 no such place',
     notify_classes => '2bounce',
     '2bounce_notice_recipient' => 'other@test.example',
@@ -172,6 +173,20 @@ ok($pi->wait_log(qr/warning: maildrop\/garbage:/), 'garbage is logged');
 ok(-e $pi->spool . '/corrupt/garbage', 'and set aside');
 ok(-e $pi->spool . '/corrupt/cut', 'what was cut off, too');
 is(scalar $pi->mail('user'), 6, 'neither was delivered');
+
+# --- the other things that name stands for --------------------------------
+
+SKIP: {
+	skip 'build/bin/postqueue is not built', 3
+	    if !-x build_dir() . '/bin/postqueue';
+	($st, $out) = $pi->cmd('mailq');
+	is("$st $out", "0 Mail queue is empty\n", 'mailq');
+	is(($pi->cmd('sendmail', '-bp'))[1], "Mail queue is empty\n", '-bp');
+	is(($pi->cmd('sendmail', '-q'))[0], 0, '-q');
+}
+($st, $out, $err) = $pi->cmd('sendmail', '-q30m');
+is($st, 0, '-q30m alone');
+like($err, qr/queue_run_delay/, 'is a setting');
 
 # --- notices ----------------------------------------------------------------
 
