@@ -29,7 +29,7 @@ struct check {
 };
 
 static void
-found(struct check *c, bool error, const char *fmt, ...)
+    PRINTFLIKE(3, 4) found(struct check *c, bool error, const char *fmt, ...)
 {
 	char text[2048];
 	va_list ap;

@@ -269,16 +269,15 @@ cmd_postqueue(int argc, char *argv[])
 		case 'v':
 			opt.verbose = true;
 			break;
-		case 'i':
-		case 's':
-			arg = optarg;
-			/* FALLTHROUGH */
 		case 'f':
+		case 'i':
 		case 'j':
 		case 'p':
+		case 's':
 			if (what != 0)
 				usage();
 			what = c;
+			arg = optarg; /* of i and s */
 			break;
 		default:
 			usage();

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void
-put(const char *level, const char *fmt, va_list ap)
+static void PRINTFLIKE(2, 0) put(const char *level, const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "%s: %s", opt.name, level);

@@ -20,6 +20,8 @@ skip_unless(defined $other, 'no two users without mail of their own');
 my $pi = Postern::Instance->new(main => {
     mydestination => 'local.example', myorigin => 'local.example',
     alias_maps => 'texthash:aliases', recipient_delimiter => '+',
+    queue_run_delay => '1s', minimal_backoff_time => '1s',
+    maximal_backoff_time => '2s',
     local_recipient_maps => '', transport_maps => 'texthash:transport',
     virtual_mailbox_domains => 'test.example, up.example',
     virtual_mailbox_maps => 'texthash:vmaps' });
@@ -104,8 +106,9 @@ sub remotes
 	return grep { /Subject: remote/ } map { $pi->mail($_) } 'a', 'b';
 }
 ok(wait_until(sub { remotes() == 2 }, 10), 'the others are delivered');
-$pi->mailctl('queue', 'flush');
-$pi->wait_log(qr/\Q$id\E: to=<c\@down\.example>.*status=deferred/, 10, 2);
+ok(defined $pi->wait_log(
+    qr/\Q$id\E: to=<c\@down\.example>.*status=deferred/, 20, 2),
+    'and is tried again');
 is(scalar remotes(), 2, 'once, whatever is tried again');
 
 # --- lists ------------------------------------------------------------------

@@ -16,7 +16,8 @@ Postern::Instance->need;
 
 my $pi = Postern::Instance->new(main => {
     virtual_mailbox_maps => 'texthash:vmaps',
-    virtual_mailbox_limit => 20000 });
+    virtual_mailbox_limit => 20000, queue_run_delay => '1s',
+    minimal_backoff_time => '1s', maximal_backoff_time => '2s' });
 my $mail = $pi->dir . '/mail';
 
 # user: a Maildir; box: an mbox in a folder; others go astray.
@@ -104,7 +105,6 @@ for my $i (1 .. $n) {
 		$killed += kill 'KILL', $pi->component($who);
 	}
 }
-$pi->mailctl('queue', 'flush');
 sub seen
 {
 	my %seen = map { /^Subject: (k\d+)$/m ? ($1 => 1) : () }
@@ -113,11 +113,7 @@ sub seen
 	return scalar keys %seen;
 }
 ok($killed >= 4, "$killed processes killed meanwhile");
-wait_until(sub {
-	return 1 if seen() == $n;
-	$pi->mailctl('queue', 'flush');
-	return 0;
-}, 30);
+wait_until(sub { seen() == $n }, 40);
 is(seen(), $n, 'every message is there at least once');
 ok((!grep { !/\n\nbody\n\z/ } grep { /^Subject: k/m } $pi->mail('user')),
     'and whole');
