@@ -254,11 +254,30 @@ post(const struct options *o, const struct passwd *pw)
 
 /* --- other commands ------------------------------------------------------- */
 
+/* Beside this very program, or else where the setting says. */
+static char *
+command_path(const char *name)
+{
+	char own[4096];
+	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	char *path, *slash;
+
+	own[n > 0 ? n : 0] = '\0';
+	slash = strrchr(own, '/');
+	if (slash != NULL) {
+		*slash = '\0';
+		path = xasprintf("%s/%s", own, name);
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return xasprintf("%s/%s", config_get(P_COMMAND_DIRECTORY), name);
+}
+
 static void
 run(const char *name, const char *option, const char *arg)
 {
-	char *dir = config_get(P_COMMAND_DIRECTORY);
-	char *path = xasprintf("%s/%s", dir, name);
+	char *path = command_path(name);
 
 	if (setenv("MAIL_CONFIG", config_dir(), 1) == 0)
 		execl(path, name, option, arg, (char *)NULL);
