@@ -221,10 +221,12 @@ take(struct qmgr *q, struct flush *f, uint64_t *qid)
 
 	if (f->qid != 0) {
 		*qid = f->qid;
+		if (store_info(q->store, f->qid, &si) == -1 ||
+		    si.state == STORE_HOLD || si.state == STORE_CORRUPT)
+			return 0;
 		/* On its way to the disk: soon it will be there. */
-		if (active_find(q, f->qid) != NULL ||
-		    (store_info(q->store, f->qid, &si) == 0 &&
-			(si.busy || (si.in_hand && f->expire))))
+		if (active_find(q, f->qid) != NULL || si.busy ||
+		    (si.in_hand && f->expire))
 			return ++f->tries < TRIES_MAX ? -2 : 0;
 		f->qid = 0;
 		return 1;
