@@ -716,7 +716,7 @@ look_due(void)
 		store_tick(st, clock_ms());
 		store_stats(st, &stats);
 	} while (stats.checking);
-	while ((rc = store_due_next(st, now_us + 4000000000, &d)) == 1 ||
+	while ((rc = store_due_next(st, now_us + 400000000000, &d)) == 1 ||
 	    (rc == -1 && errno == EAGAIN)) {
 		if (rc == 1 && entry(d.qid) != NULL)
 			yielded[entry(d.qid) - model->e] = true;
