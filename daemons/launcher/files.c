@@ -65,8 +65,11 @@ files_spool(struct launcher *l, struct buf *err)
 		const char *name;
 		mode_t mode;
 	} dirs[] = {
-		/* Anybody may leave a file, nobody may list or take others'. */
-		{ "maildrop", 01733 },
+		/*
+		 * Anybody may leave a file, nobody may list or take others';
+		 * what is left is qmgr's group to read, and nobody else's.
+		 */
+		{ "maildrop", 03733 },
 		{ "incoming", 0700 }, { "active", 0700 }, { "deferred", 0700 },
 		{ "hold", 0700 }, { "corrupt", 0700 }, { "journal", 0700 },
 		{ "public", 0755 }, { "pid", 0755 },

@@ -105,8 +105,8 @@ offer(struct qmgr *q, const char *name)
 	fd = beneath_open(q->spool_fd, path, O_RDONLY | O_NOFOLLOW |
 	    O_NONBLOCK | O_CLOEXEC, 0);
 	if (fd == -1) {
-		/* Not readable for us, a symbolic link, or gone already. */
-		r = errno == ENOENT || errno == EMFILE ? 0 : -1;
+		/* A symbolic link does not belong there; else leave it. */
+		r = errno == ELOOP ? -1 : 0;
 	} else if (sealed_fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    st.st_nlink != 1) {
 		r = -1;

@@ -55,6 +55,7 @@ struct slot {
 	LIST_ENTRY(slot) hash;
 	uint64_t number; /* nobody can guess it */
 	uint64_t qid;
+	uint64_t dev, ino; /* of the file: what is committed must be this one */
 	struct submitter *owner; /* NULL: gone */
 	bool committing;
 	struct qmgr *q;

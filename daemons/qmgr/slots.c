@@ -2,6 +2,8 @@
 /*
  * Files handed out to those who bring in messages, and their commit.
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 
 #include "qmgr.h"
 
@@ -70,6 +73,7 @@ hand_out(struct qmgr *q, struct submitter *sub)
 {
 	struct spool_slot rec;
 	struct store_new new;
+	struct stat st;
 	struct slot *s;
 	char name[QID_TEXT_MAX];
 	int fd;
@@ -77,9 +81,20 @@ hand_out(struct qmgr *q, struct submitter *sub)
 	if (store_create(q->store, 0, &new) == -1)
 		return false;
 	fd = new.fd;
+	/*
+	 * No memory is left for another message: submitters wait until some
+	 * of those in flight have got files.
+	 */
+	if (new.file || sealed_fstat(fd, &st) == -1) {
+		fd_close(&fd);
+		store_discard(q->store, new.qid);
+		return false;
+	}
 	s = xcalloc(1, sizeof(*s));
 	s->number = slot_number(q);
 	s->qid = new.qid;
+	s->dev = (uint64_t)st.st_dev;
+	s->ino = (uint64_t)st.st_ino;
 	s->owner = sub;
 	s->q = q;
 	LIST_INSERT_HEAD(&q->slots[s->number % SLOT_BUCKETS], s, hash);
@@ -262,9 +277,22 @@ on_committed(uint64_t qid, int error, void *arg)
 	active_ready(q, qid, true);
 }
 
+/*
+ * Is this the file that was handed out with the slot?  Else a captured
+ * submitter could have had cleanup read one message and us keep another.
+ */
+static bool
+same_file(const struct slot *s, int fd)
+{
+	struct stat st;
+
+	return sealed_fstat(fd, &st) == 0 && (uint64_t)st.st_dev == s->dev &&
+	    (uint64_t)st.st_ino == s->ino;
+}
+
 static void
 commit(struct qmgr *q, struct chan *ch, uint64_t number, struct str qid,
-    struct str env, int env_fd)
+    struct str env, int content_fd, int env_fd)
 {
 	struct slot *s = slot_find(q, number);
 	uint64_t id;
@@ -274,6 +302,14 @@ commit(struct qmgr *q, struct chan *ch, uint64_t number, struct str qid,
 		return;
 	if (qid_parse(qid, &id) == -1 || id != s->qid || s->committing) {
 		chan_drop(ch, "commit of a slot that is not to be committed");
+		return;
+	}
+	if (!same_file(s, content_fd)) {
+		log_error("security: " STR_FMT ": content is not the file "
+		    "that was handed out", STR_ARG(qid));
+		refuse(s, EINVAL);
+		store_discard(q->store, s->qid);
+		retire(s);
 		return;
 	}
 	s->committing = true;
@@ -292,8 +328,8 @@ on_commit(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	const struct commit_message *m = rec;
 
-	(void)fds; /* the store kept the file it handed out */
-	commit(arg, ch, id, m->qid, m->envelope, -1);
+	/* The store kept the file it handed out; this one is compared. */
+	commit(arg, ch, id, m->qid, m->envelope, fds[0], -1);
 }
 
 static void
@@ -302,7 +338,7 @@ on_commit_large(struct chan *ch, uint64_t id, const void *rec, int *fds,
 {
 	const struct commit_large *m = rec;
 
-	commit(arg, ch, id, m->qid, STR_NONE, fds[1]);
+	commit(arg, ch, id, m->qid, STR_NONE, fds[0], fds[1]);
 }
 
 const struct chan_on commits_on[] = {
