@@ -246,11 +246,27 @@ on_pause(void *arg)
 	watch_set(&l->watch, LOOP_READ);
 }
 
+static void
+listeners_clear(struct pickup *p)
+{
+	struct listeners *l;
+
+	while ((l = p->listeners) != NULL) {
+		p->listeners = l->next;
+		watch_clear(&l->watch);
+		timer_clear(&l->pause);
+		fd_close(&l->fd);
+		free(l);
+	}
+}
+
+/* The socket is granted anew with each reload. */
 void
 client_listen(struct pickup *p, int fd)
 {
 	struct listeners *l = xcalloc(1, sizeof(*l));
 
+	listeners_clear(p);
 	l->p = p;
 	l->fd = fd;
 	l->next = p->listeners;
@@ -263,17 +279,9 @@ client_listen(struct pickup *p, int fd)
 void
 clients_clear(struct pickup *p)
 {
-	struct listeners *l;
-
 	while (!TAILQ_EMPTY(&p->clients))
 		client_free(TAILQ_FIRST(&p->clients));
-	while ((l = p->listeners) != NULL) {
-		p->listeners = l->next;
-		watch_clear(&l->watch);
-		timer_clear(&l->pause);
-		fd_close(&l->fd);
-		free(l);
-	}
+	listeners_clear(p);
 	timer_clear(&p->sweep);
 }
 
