@@ -124,7 +124,7 @@ class_of_address(struct question *q, struct buf *addr,
 	bool more = true;
 
 	buf_init(&inner, ADDR_MAX);
-	/* Each turn takes a sign away, so that this ends. */
+	/* Each turn makes the local part shorter, so that this ends. */
 	while ((r = class_of(q, addr_domain(buf_get(addr)), out)) ==
 	    ASK_FOUND && *out == CLASS_LOCAL && more) {
 		struct str local = addr_local(buf_get(addr));
@@ -133,7 +133,7 @@ class_of_address(struct question *q, struct buf *addr,
 		    addr_is_routed(buf_get(addr)) &&
 		    standard_form(q->rw->conf, local, &inner) == 0 &&
 		    str_rchr(buf_get(&inner), '@') > 0 &&
-		    inner.len <= addr->len;
+		    addr_local(buf_get(&inner)).n < local.n;
 		if (more) {
 			buf_reset(addr);
 			buf_str(addr, buf_get(&inner));

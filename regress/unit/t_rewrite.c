@@ -236,6 +236,12 @@ test_meaning(void **state)
 		    false },
 		{ "far.example!u", RESOLVE_OK, CLASS_DEFAULT, EXISTS_UNKNOWN,
 		    "u@far.example", "smtp", "far.example", false },
+		/* A sign that leads nowhere: it stays, and this ends. */
+		{ "u%far.example%@mx.example.org", RESOLVE_OK, CLASS_LOCAL,
+		    EXISTS_NO, "u%far.example%@mx.example.org", "local",
+		    "mx.example.org", true },
+		{ "!u%@mx.example.org", RESOLVE_OK, CLASS_LOCAL, EXISTS_NO,
+		    "!u%@mx.example.org", "local", "mx.example.org", true },
 		{ "u@b..c", RESOLVE_BAD, 0, 0, NULL, NULL, NULL, false },
 	};
 
