@@ -33,7 +33,8 @@ struct subject {
 	char component[32];
 	int64_t instance; /* -1: it is none of several */
 	pid_t pid;
-	uid_t uid;
+	uid_t shown_uid; /* that it has */
+	uid_t uid;	 /* that it ought to have, or 0 */
 	gid_t gid;
 	struct audit audit;
 	int status;
@@ -87,8 +88,11 @@ set_place(const struct survey *s, struct subject *j, struct json p)
 	    s->in->conf == NULL ? 0 : conf_int(s->in->conf, P_SANDBOX_UID_BASE);
 	int64_t uid = conf_component_uid(base, j->component);
 
-	j->uid = getuid();
-	j->gid = getgid();
+	/*
+	 * Without root there is one user id, and no such wall: it is shown as
+	 * waived.
+	 */
+	kin_uid(j->pid, &j->shown_uid);
 	if (s->level != LEVEL_ROOT)
 		return;
 	if (strcmp(j->component, "mailbox") == 0) {
@@ -300,7 +304,7 @@ show_line(const struct subject *j)
 	if (j->descriptors >= 0)
 		snprintf(fds, sizeof(fds), "%d", j->descriptors);
 	printf("%-12s %8d %7u  %-12s %8s %5s %6zu  %s", name, (int)j->pid,
-	    (unsigned)j->uid, hash, calls, fds, a->equal + a->vouched,
+	    (unsigned)j->shown_uid, hash, calls, fds, a->equal + a->vouched,
 	    verdict(j->status));
 	if (a->weaker > 0)
 		printf(", %zu weaker", a->weaker);
@@ -347,9 +351,7 @@ show_rows(const struct subject *j, bool all)
 	for (size_t i = 0; i < j->audit.n; i++) {
 		const struct audit_row *r = &j->audit.rows[i];
 
-		if (!all &&
-		    (r->verdict == AUDIT_EQUAL || r->verdict == AUDIT_VOUCHED ||
-			r->waived))
+		if (!all && (r->verdict != AUDIT_WEAKER || r->waived))
 			continue;
 		if (!title)
 			printf("\n%s %d\n  %-26s %-13s %s\n", j->component,
@@ -390,8 +392,8 @@ show_json_subject(const struct subject *j)
 	    "\"calls_checked\":%u,\"calls_errno\":%u,\"points\":%u,"
 	    "\"descriptors\":%d,\"equal\":%zu,\"vouched\":%zu,\"weaker\":%zu,"
 	    "\"unmeasurable\":%zu,\"waived\":%zu,\"status\":%d,\"odd\":",
-	    j->component, j->instance, (int)j->pid, (unsigned)j->uid, hash,
-	    a->calls_allowed, a->calls_checked, a->calls_errno, a->points,
+	    j->component, j->instance, (int)j->pid, (unsigned)j->shown_uid,
+	    hash, a->calls_allowed, a->calls_checked, a->calls_errno, a->points,
 	    j->descriptors, a->equal, a->vouched, a->weaker, a->unmeasurable,
 	    a->waived, j->status);
 	if (j->odd != NULL)
@@ -430,17 +432,48 @@ show_json(const struct survey *s)
 
 /* --- the command ---------------------------------------------------------- */
 
+/* The rows that nobody could measure: each once, with how many have it. */
+static void
+show_unmeasured(const struct survey *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->v[i].audit.n; k++) {
+			const struct audit_row *r = &s->v[i].audit.rows[k];
+			size_t same = 0, before = 0;
+
+			if (r->verdict != AUDIT_UNMEASURABLE || r->waived)
+				continue;
+			for (size_t j = 0; j < s->n; j++)
+				for (size_t m = 0; m < s->v[j].audit.n; m++) {
+					const struct audit_row *o =
+					    &s->v[j].audit.rows[m];
+
+					if (o->verdict != r->verdict ||
+					    strcmp(o->wall, r->wall) != 0)
+						continue;
+					same++;
+					before += j < i;
+				}
+			if (before == 0)
+				printf("not measurable: %s of %zu processes: "
+				       "%s\n",
+				    r->wall, same, r->measured);
+		}
+}
+
 /* Why it could not be measured, in words somebody can act on. */
 static void
 explain(const struct survey *s)
 {
-	if (s->status != EXIT_UNSURE || opt.json)
+	if (s->status != EXIT_UNSURE)
 		return;
+	putchar('\n');
+	show_unmeasured(s);
 	if (geteuid() != 0)
-		puts("\nWhat is not measurable is so for you: the kernel "
-		     "shows a sealed process to root only.  Run this as root.");
+		puts("The kernel shows so much of a sealed process to root "
+		     "only: run this as root to measure all.");
 	else
-		puts("\nNot even root may look here: is this a container "
+		puts("Not even root may look here: is this a container "
 		     "without CAP_SYS_PTRACE, or is kernel.yama.ptrace_scope "
 		     "3?");
 }

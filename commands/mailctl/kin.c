@@ -149,3 +149,21 @@ kin_descriptors(pid_t pid)
 	closedir(d);
 	return n;
 }
+
+void
+kin_uid(pid_t pid, uid_t *uid)
+{
+	char path[64], line[256];
+	unsigned id;
+	FILE *f;
+
+	*uid = (uid_t)-1;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "Uid: %u", &id) == 1)
+			*uid = (uid_t)id;
+	fclose(f);
+}
