@@ -325,7 +325,9 @@ find_mailbox(struct broker *br, const struct broker_mailbox *q, size_t *out_n)
 		if (!p->is_mailbox || p->state == PROC_GONE)
 			continue;
 		(*out_n)++;
-		if (p->state == PROC_STOPPING)
+		/* Its channel may close before the launcher sees it die. */
+		if (p->state == PROC_STOPPING ||
+		    (p->state == PROC_READY && !proc_trusted(p)))
 			continue;
 		if (str_eq(q->user, str_of(p->user)) &&
 		    str_eq(q->dir, str_of(p->dir)) && (q->user.n > 0 ||
