@@ -267,6 +267,21 @@ static const struct chan_on broker_on[] = {
 
 /* --- life and death ------------------------------------------------------- */
 
+/* Everybody has ended: start again, later each time. */
+static void
+begin_again(struct launcher *l)
+{
+	if (!l->restart || !LIST_EMPTY(&l->children))
+		return;
+	l->restart = false;
+	if (clock_ms() - l->broker_started_ms > BACKOFF_MAX)
+		l->broker_backoff_ms = BACKOFF_FIRST;
+	timer_set(&l->broker_timer, l->broker_backoff_ms);
+	l->broker_backoff_ms *= 2;
+	if (l->broker_backoff_ms > BACKOFF_MAX)
+		l->broker_backoff_ms = BACKOFF_MAX;
+}
+
 /*
  * The broker has gone, and with it all that knew who holds what.  Everybody
  * ends (components do so by themselves; this makes sure) and all starts anew,
@@ -287,6 +302,8 @@ on_broker_gone(struct chan *ch, const char *why, void *arg)
 	    why == NULL ? "" : ": ", why == NULL ? "" : why);
 	l->restart = true;
 	spawn_kill_all(l);
+	/* Its channel may close after the last of them was buried. */
+	begin_again(l);
 }
 
 /* The sandbox ended it: join the death with the kernel's record of why. */
@@ -325,15 +342,7 @@ on_child(struct launcher *l, pid_t pid, int status)
 	} else if (l->broker != NULL) {
 		chan_tell(l->broker, LAUNCH_EXITED, 0, &e, NULL);
 	}
-	if (l->restart && LIST_EMPTY(&l->children)) {
-		l->restart = false;
-		if (clock_ms() - l->broker_started_ms > BACKOFF_MAX)
-			l->broker_backoff_ms = BACKOFF_FIRST;
-		timer_set(&l->broker_timer, l->broker_backoff_ms);
-		l->broker_backoff_ms *= 2;
-		if (l->broker_backoff_ms > BACKOFF_MAX)
-			l->broker_backoff_ms = BACKOFF_MAX;
-	}
+	begin_again(l);
 }
 
 static void
