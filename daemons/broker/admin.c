@@ -282,7 +282,6 @@ admin_ask(struct proc *asker, uint64_t id, const struct broker_admin *q)
 	case ADMIN_RELOAD:
 		admin_reload(br, asker, id);
 		break;
-	case ADMIN_KICK:
 	default:
 		chan_drop(asker->ch, "unknown question");
 		break;

@@ -131,7 +131,6 @@ enum admin_what {
 	ADMIN_STOP,
 	ADMIN_RELOAD,
 	ADMIN_GRANTS, /* the record of grants, for audit and graph */
-	ADMIN_KICK, /* wake a service: its name is the argument */
 };
 
 #define EDGE_BROKER(R) \
