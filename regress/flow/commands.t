@@ -281,6 +281,43 @@ is($out, "\nline one\n\nline two\n", 'the file');
 is(scalar $pi->cmd('postcat', $pi->etc . '/main.cf'), 1, 'no queue file');
 is(scalar $pi->cmd('postcat', '-q', '../../etc/passwd'), 1, 'no queue id');
 
+# --- what is being delivered ------------------------------------------------
+
+# Of two recipients, one is done: only the other is shown.
+$sink->clear;
+$pi->file('transport', map { "$_ smtp:$here\n" } @sites);
+$pi->reload;
+$sink->rule(rcpt => '450 4.2.0 come back later', match => 'late@');
+my $half = submit(['soon@two.example', 'late@two.example']);
+ok(wait_until(sub { grep { $_ eq $half } ids_in('deferred') }, 15), 'half of one');
+%q = queue();
+is_deeply([map { $_->{address} } @{ $q{$half}{recipients} }],
+    ['late@two.example'], 'only the recipient that is left');
+$pi->cmd('postsuper', '-d', $half);
+
+# In the hands of an agent, without a file: listed, shown, deleted at the end.
+$sink->rule(eod => 'delay 2, 450 4.2.0 no');
+my $busy = submit('z@two.example', data => $text);
+sleep 0.5;
+($status, $out) = $pi->cmd('mailq');
+like($out, qr/^\Q$busy\E\* /m, 'one that is being delivered has its mark');
+($status, $out) = $pi->cmd('postcat', '-qb', $busy);
+is($out, "\nline one\n\nline two\n", 'its content');
+($status, $out) = $pi->cmd('postcat', '-qe', $busy);
+like($out, qr/^recipient: z\@two\.example$/m, 'its envelope');
+($status, $out, $err) = $pi->cmd('postsuper', '-d', $busy);
+like($err, qr/Deleted: 1 message/, 'it is deleted');
+ok(wait_until(sub { !grep { $_ eq $busy } ids_in('active') }, 10),
+    'when the delivery is over');
+is(scalar(grep { $_ eq $busy } ids_in('deferred')), 0, 'and does not come back');
+$sink->clear;
+
+# control dies: another answers.
+my ($old) = $pi->component('control');
+kill 'KILL', $old;
+ok(wait_until(sub { ($pi->cmd('postqueue', '-p'))[0] eq '0' }, 10),
+    'control is killed, another answers');
+
 # --- other users ------------------------------------------------------------
 SKIP: {
 	skip 'needs root to be somebody else', 14 unless $> == 0;
