@@ -89,8 +89,13 @@ dotlock_take(struct target *t)
 	for (int i = 0; i < 2; i++) {
 		fd = beneath_open(t->dir_fd, lock,
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-		if (fd != -1 || errno != EEXIST || !dotlock_stale(t, lock))
+		if (fd != -1 || errno != EEXIST)
 			break;
+		if (!dotlock_stale(t, lock)) {
+			/* It may be gone by now; it was there, though. */
+			errno = EEXIST;
+			break;
+		}
 		unlinkat(t->dir_fd, lock, 0);
 	}
 	if (fd != -1) {

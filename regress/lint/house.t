@@ -178,7 +178,7 @@ unlike(text('etc/install.sh'), qr/\b[2467][0-7]{3}\b|[ug]\+s/,
 # Words of the machine it was written on, and of places to download from.
 # Written in two halves, so as not to find themselves.
 my @words = map { join '', @$_ } (['/wo', 'rk/'], ['/ro', 'ot/'],
-    ['/ho', 'me/[a-z]+/'], ['crates', '\.io'], ['pypi', '\.org'],
+    ['crates', '\.io'], ['pypi', '\.org'],
     ['npm', 'js\.'], ['docs', '\.rs\b'], ['deb\.', 'debian\.org'],
     ['snapshot\.', 'debian\.org'], ['git', 'hub\.com']);
 my $words = join '|', @words;

@@ -273,7 +273,8 @@ test_together(void **state)
 			if (d->again)
 				usleep(100);
 		} while (d->again);
-		assert_int_equal(d->fate, FATE_SENT);
+		if (d->fate != FATE_SENT)
+			fail_msg("%s %s", d->dsn, d->text);
 		forget(d);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
