@@ -136,6 +136,26 @@ with_type(const struct options *opt, struct str spec)
 }
 
 /*
+ * A table that main.cf names lies in its directory, wherever we are; one of
+ * the command line where we are.  The caller frees the result.
+ */
+static char *
+from_config(const struct options *opt, struct str spec)
+{
+	char *copy = with_type(opt, spec), *full;
+	struct str type, name;
+
+	if (!table_split(str_of(copy), &type, &name) || name.n == 0 ||
+	    name.p[0] == '/' || table_suffix(type) == NULL)
+		return copy;
+	full = xasprintf(STR_FMT ":%s/" STR_FMT, STR_ARG(type),
+	    opt->config_dir == NULL ? SYSCONFDIR : opt->config_dir,
+	    STR_ARG(name));
+	free(copy);
+	return full;
+}
+
+/*
  * newaliases: what postalias does, for every table of alias_database that is
  * made from text.  Also takes -oAtype:file as sendmail(1) does.
  */
@@ -144,6 +164,7 @@ newaliases(struct options *opt, int argc, char *argv[])
 {
 	struct str list, spec, type, name;
 	char *value = NULL;
+	bool given;
 	int c, ret = 0;
 
 	while ((c = getopt(argc, argv, "c:C:Io:v")) != -1) {
@@ -167,11 +188,13 @@ newaliases(struct options *opt, int argc, char *argv[])
 	}
 	if (optind != argc)
 		usage();
-	if (value == NULL)
+	given = value != NULL;
+	if (!given)
 		value = config_get(opt, "alias_database");
 	list = str_of(value);
 	while (table_token(&list, &spec)) {
-		char *copy = with_type(opt, spec);
+		char *copy = given ? with_type(opt, spec) :
+				     from_config(opt, spec);
 
 		if (table_split(str_of(copy), &type, &name) &&
 		    table_suffix(type) == NULL)
