@@ -243,28 +243,29 @@ SKIP: {
 }
 
 # --- aliases ---
-put('aliases', <<'END');
+put('conf/aliases', <<'END');
 # Names are folded
 Postmaster: root
 root:	Joe Doe <joe@example.com>,
 	"|/bin/prog a, b"
 "Two Words": /var/mail/x, :include:/etc/list
 END
-mkdir 'lists';
-put('lists/more', "extra: joe\n");
+mkdir 'conf/lists';
+put('conf/lists/more', "extra: joe\n");
 check('newaliases', '', ['newaliases'], '', qr/ldap:\/x: nothing to rebuild/,
     0);
-ok(-s 'aliases.db' && -s 'lists/more.cdb', 'every table of alias_database');
-check('postalias -q', '', ['postalias', '-q', 'ROOT', 'hash:aliases'],
+ok(-s 'conf/aliases.db' && -s 'conf/lists/more.cdb',
+    'every table of alias_database, in the configuration directory');
+check('postalias -q', '', ['postalias', '-q', 'ROOT', 'hash:conf/aliases'],
     "joe\@example.com, \"|/bin/prog a, b\"\n", '', 0);
-check('a name with a blank', '', ['postalias', '-q', 'two words', 'aliases'],
+check('a name with a blank', '', ['postalias', '-q', 'two words', 'conf/aliases'],
     "/var/mail/x, :include:/etc/list\n", '', 0);
-put('aliases', "root: joe\nbad line\nx: a b\n");
+put('conf/aliases', "root: joe\nbad line\nx: a b\n");
 check('syntax errors: file, line, status', '', ['newaliases'], '',
     qr/aliases, line 2:.*aliases, line 3:/s, 1);
-check('postalias on any file', '', ['postalias', 'cdb:lists/more'], '', '',
+check('postalias on any file', '', ['postalias', 'cdb:conf/lists/more'], '', '',
     0);
-check('-oA', '', ['newaliases', '-oAcdb:lists/more'], '', '', 0);
+check('-oA', '', ['newaliases', '-oAcdb:conf/lists/more'], '', '', 0);
 
 # --- messages as keys ---
 put('re', "/^(.*)\$/m <\$1>\n");
