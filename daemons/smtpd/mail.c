@@ -234,7 +234,7 @@ verb_mail(struct session *s, struct str arg)
 		mail_reset(s);
 	else if (s->sv->delay_reject ||
 	    (s->sv->sender.n == 0 && !s->sv->unlisted_sender))
-		mail_done(s);
+		reply(s, "250 2.1.0 Ok"); /* nothing was evaluated */
 	else
 		check_sender(s);
 }
@@ -388,6 +388,9 @@ rcpt_done(struct session *s)
 	} else {
 		rcpt_keep(s);
 	}
+	/* This answer is not one to the next command. */
+	if (e != NULL)
+		e->code = 0;
 	rcpt_reset(s);
 }
 

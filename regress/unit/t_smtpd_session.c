@@ -266,7 +266,9 @@ t_small_verbs(void **state)
 	    "S:550 5.1.1 <nobody@example.com>: Recipient address rejected: "
 	    "User unknown in local recipient table",
 	    "C:VRFY joe@far.example",
-	    "S:554 5.7.1 <joe@far.example>: Relay access denied", "C:help",
+	    "S:554 5.7.1 <joe@far.example>: Relay access denied",
+	    "C:MAIL FROM:<a@example.org>", "S:250 2.1.0 Ok", "C:RSET",
+	    "S:250 2.0.0 Ok", "C:help",
 	    "S:214 2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY "
 	    "HELP QUIT",
 	    "C:GET / HTTP/1.1", "S:502 5.5.2 Error: command not recognized",
