@@ -143,7 +143,8 @@ on_attested(unsigned type, const void *rec, int *fds, void *arg)
 
 	(void)fds;
 	p->ask = 0;
-	if (type == 0 || p->state != PROC_ATTESTING)
+	/* It may have died, and we know only that its channel closed. */
+	if (type == 0 || p->state != PROC_ATTESTING || p->ch == NULL)
 		return;
 	if (!a->ok) {
 		broker_say(p->br, 1, "security: %s is not sealed as its policy"
