@@ -118,9 +118,10 @@ while ($done < $kills) {
 	if (@pick) {
 		my $pid = $pick[int rand @pick];
 		my $name = $by{$pid};
-		# The broker takes everybody with it: one time in ten of its
-		# turns is enough.
-		if ($name ne 'broker' || rand() < 0.2) {
+		# The broker takes everybody with it, and comes back later
+		# each time: a few times are enough.
+		if ($name ne 'broker' || (rand() < 0.3 &&
+		    ($killed{broker} // 0) < 4)) {
 			kill 'KILL', $pid and $killed{$name}++, $done++;
 		}
 	}
