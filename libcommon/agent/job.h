@@ -58,7 +58,7 @@ struct agent_job *agent_job_new(struct chan *ch, uint64_t id,
     const struct deliver_job *rec, int *fds, const char *relay);
 void agent_job_free(struct agent_job **jp);
 
-/* What became of a recipient.  text: for people; relay: NULL for the job's. */
+/* What became of a recipient; text is for people. */
 struct agent_fate {
 	enum fate fate;
 	struct str dsn;

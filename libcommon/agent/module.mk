@@ -1,2 +1,1 @@
 COMMON_SRCS += agent/boxes.c agent/job.c agent/maps.c agent/report.c
-t_agent_USES := libcommon
