@@ -100,6 +100,10 @@ status_read(const char *path, struct evidence *ev)
 	    (got = read(fd, buf + n, sizeof(buf) - 1 - n)) > 0)
 		n += (size_t)got;
 	fd_close(&fd);
+	if (n == 0) {
+		errno = ESRCH; /* it ended between open and read */
+		return -1;
+	}
 	buf[n] = '\0';
 	text = buf;
 	for (line = text; *line != '\0'; line = next) {
@@ -302,10 +306,14 @@ threads_same(pid_t pid, const struct evidence *ev)
 		t.no_new_privs = t.seccomp = -1;
 		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/status",
 		    (int)pid, de->d_name);
-		if (status_read(path, &t) == -1)
-			same = -1;
-		else
-			same = memcmp(&t, ev, sizeof(t)) == 0;
+		if (status_read(path, &t) == -1) {
+			/* A thread may end while we look. */
+			if (errno != ENOENT && errno != ESRCH)
+				same = -1;
+			continue;
+		}
+		t.threads = ev->threads;
+		same = memcmp(&t, ev, sizeof(t)) == 0;
 	}
 	closedir(d);
 	return same;
