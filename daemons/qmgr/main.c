@@ -30,6 +30,7 @@
 #include "qmgr.h"
 
 #define DROP_SCAN_MS 60000 /* maildrop is looked into without being asked */
+#define LOOK_MS 200
 #define DISK_THREADS 4
 
 static struct qmgr qmgr;
@@ -70,6 +71,21 @@ end(void *arg)
 }
 
 /*
+ * Has something become due?  Asked in every turn, since on a busy system the
+ * timer is set anew before it ever fires, but only now and then, since it
+ * costs system calls.
+ */
+static void
+look_for_due(struct qmgr *q, int64_t now)
+{
+	if (now < q->look_ms)
+		return;
+	q->look_ms = now + LOOK_MS;
+	if (store_due_at(q->store) <= qmgr_wall_us())
+		sched_waiting(q->sched, SCHED_DEFERRED);
+}
+
+/*
  * The end of a turn in which something happened: the scheduler does what
  * follows from it, and everything that is to be durable goes to the disk in
  * one barrier.
@@ -83,6 +99,7 @@ on_turn(void *arg)
 	if (q->store == NULL)
 		return;
 	q->due_again = false;
+	look_for_due(q, now);
 	sched_tick(q->sched, now, qmgr_wall_us());
 	agents_resume(q);
 	next = sched_run(q->sched);
@@ -103,11 +120,7 @@ on_turn(void *arg)
 static void
 on_wake(void *arg)
 {
-	struct qmgr *q = arg;
-
-	if (store_due_at(q->store) <= qmgr_wall_us())
-		sched_waiting(q->sched, SCHED_DEFERRED);
-	qmgr_touch(q);
+	qmgr_touch(arg);
 }
 
 static void

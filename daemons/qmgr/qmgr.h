@@ -231,6 +231,7 @@ struct qmgr {
 	struct watch store_watch;
 	struct turn turn;
 	struct timer wake; /* of scheduler and store */
+	int64_t look_ms;   /* when to look for what is due, monotonic */
 	struct timer drop_scan;
 	struct timer patience; /* how long we wait for agents at the end */
 	int spool_fd;
