@@ -25,13 +25,14 @@ Postern::Peers::need('nsd');
 my ($near, $far, $dead, $home) = map { free_address() } 1 .. 4;
 my $port = free_port($home);
 my $v6 = have_ipv6();
+my @bad = map { "bad$_" } 1 .. 40;
+my %bad = map { $_ => free_address() } @bad;
 my $sink = Postern::Sink->start(listen => ["$near:$port", "$far:$port",
-    $v6 ? "[::1]:$port" : ()]);
+    $v6 ? "[::1]:$port" : (), map { "$_:$port" } values %bad]);
 my $store = Postern::Sink->start;
 my $lmtp = Postern::Sink->start(lmtp => 1);
 my $slow = Postern::Sink->start(rules => [
     { stage => 'data', action => 'delay 0.15' }]);
-my @bad = map { "bad$_" } 1 .. 40;
 my $dns = Postern::DNS->start(broken => ['broken.test'], zones => {
     'zone.test' => [
 	"near IN A $near", "far IN A $far", "dead IN A $dead",
@@ -47,7 +48,7 @@ my $dns = Postern::DNS->start(broken => ['broken.test'], zones => {
 	'backup IN MX 10 dead', 'backup IN MX 20 home',
 	'backup IN MX 30 near', 'inside IN MX 10 private',
 	'alldead IN MX 10 dead', 'expire IN MX 10 dead',
-	map({ "$_ IN MX 10 near" } @bad) ],
+	map({ ("$_ IN MX 10 host.$_", "host.$_ IN A $bad{$_}") } @bad) ],
 });
 my $pi = Postern::Instance->new(address => $home, port => $port,
     ipv6 => 0, main => {
@@ -248,12 +249,14 @@ for my $i (0 .. $#badly) {
 	my ($stage, $action, $status, $dsn, $text) = @{ $badly[$i] };
 	my $to = "u\@$bad[$i].zone.test";
 
-	$sink->rule($stage, $action, times => 1);
-	my ($tag, $id) = post($to);
+	$sink->rule($stage, $action, times => 1, server => $bad{$bad[$i]});
+	push @after, [post($to), $to, $status, "$stage $action", $dsn, $text];
+}
+for my $a (@after) {
+	my ($tag, $id, $to, $status, $what, $dsn, $text) = @$a;
+
 	fate($id, $to, qr/dsn=$dsn, status=$status \(.*$text/,
-	    "$stage $action: $status", 6);
-	$sink->clear;
-	push @after, [$tag, $id, $to, $status, "$stage $action"];
+	    "$what: $status");
 }
 for my $a (@after) {
 	my ($tag, $id, $to, $status, $what) = @$a;
@@ -286,7 +289,6 @@ is_deeply([map { [sort @{ $_->{to} }] } grep {
     $_->{data} =~ /^X-Trial: $tag\r$/m } $sink->messages],
     [['good@mixed.test', 'ok@mixed.test'], ['later@mixed.test']],
     'nobody gets it twice');
-$sink->clear;
 
 # LMTP: a reply for each recipient after the content.
 $lmtp->rule(eod => '550 5.2.2 full', match => '^full@');
@@ -328,6 +330,18 @@ is((at_sink((post('w@alldead.zone.test'))[0], $late) // {})->{server}, $dead,
 $late->stop;
 
 ok(at_sink($silent[0], undef, 20), 'the name server is back: delivered');
+
+# A queue manager that is never idle does not forget those who wait.
+$sink->rule(rcpt => '450 4.2.0 later', match => '^u@bad39', times => 1);
+($tag, $id) = post('u@bad39.zone.test');
+fate($id, 'u@bad39.zone.test', qr/status=deferred/, 'deferred');
+my $until = time + 15;
+my $other = 0;
+while (time < $until && !$pi->grep_log(qr/$id: to=.*status=sent/)) {
+	$other++ if $pi->send->{code} == 250;
+}
+ok(scalar $pi->grep_log(qr/$id: to=.*status=sent/),
+    "tried again amid other mail ($other messages)");
 
 # --- the end of life -------------------------------------------------------------
 $pi->set(maximal_queue_lifetime => 0);

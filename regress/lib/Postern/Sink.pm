@@ -22,8 +22,8 @@
 #	split           the usual reply, byte by byte
 #	delay S[, ACTION]   wait S seconds, then ACTION (default ok)
 # `match` is a pattern on the argument (with eod: on the recipient with LMTP,
-# else on the content); `times` how often the rule is good for.  The last
-# rule given is asked first.
+# else on the content); `times` how often the rule is good for; `server` the
+# address of the listener it is about.  The last rule given is asked first.
 #
 # A message is { from, to => [..], data (as received, dots undone, CRLF),
 # helo, client, server (the address it came to), session, seq, mail_args }.
@@ -531,10 +531,11 @@ sub command
 # The action of the first rule that matches and is not used up.
 sub action
 {
-	my ($self, $stage, $arg) = @_;
+	my ($self, $s, $stage, $arg) = @_;
 
 	for my $r (@{ $self->{rules} }) {
 		next if $r->{stage} ne $stage;
+		next if defined $r->{server} && $s->{server} ne $r->{server};
 		next if defined $r->{match} && $arg !~ /$r->{match}/;
 		if (defined $r->{times}) {
 			next if $r->{times} <= 0;
@@ -551,7 +552,7 @@ sub answer
 {
 	my ($self, $s, $stage, $arg, $usual, $then) = @_;
 
-	$self->act($s, $self->action($stage, $arg), $usual, $then // sub { });
+	$self->act($s, $self->action($s, $stage, $arg), $usual, $then // sub { });
 }
 
 sub act
