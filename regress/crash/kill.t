@@ -4,9 +4,13 @@
 # Any component may be killed with SIGKILL at any moment under load, the
 # broker and the launcher too: nothing that was answered with 250 is lost.
 #
-# Clients send numbered messages and write down which were acknowledged, while
-# random processes are killed.  In the end every acknowledged number must have
-# arrived; one may have arrived twice.  POSTERN_KILLS says how many kills.
+# Clients send numbered messages, each to a mailbox and to another server, and
+# write down which were acknowledged, while random processes are killed.  In
+# the end every acknowledged number must have arrived at both; it may have
+# arrived twice.  POSTERN_KILLS says how many kills.
+#
+# A component that does not live long comes back later each time, so after some
+# kills all is ended with one blow, and started again.
 use strict;
 use warnings;
 use File::Basename qw(dirname);
@@ -17,14 +21,18 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Postern::Instance;
+use Postern::Sink;
 use Postern::Util qw(:all);
 
 Postern::Instance->need;
 my $kills = $ENV{POSTERN_KILLS} // 80;
 my $clients = 4;
+my $round = 40;
+my $sink = Postern::Sink->start(no_data => 1);
 my $pi = Postern::Instance->new(main => {
 	minimal_backoff_time => '1s', maximal_backoff_time => '2s',
-	queue_run_delay => '1s', transport_retry_time => '1s' });
+	queue_run_delay => '1s', transport_retry_time => '1s',
+	relayhost => $sink->nexthop, smtpd_peername_lookup => 'no' });
 $pi->start;
 
 # --- clients ------------------------------------------------------------------
@@ -48,7 +56,8 @@ sub send_one
 		$reply->() == 2 or die "banner\n";
 		for my $line ('EHLO client.test',
 		    'MAIL FROM:<sender@test.example>',
-		    'RCPT TO:<user@test.example>') {
+		    'RCPT TO:<user@test.example>',
+		    "RCPT TO:<$number\@relay.example>") {
 			print $s "$line\r\n";
 			$reply->() == 2 or die "$line\n";
 		}
@@ -109,29 +118,32 @@ sub processes
 	return %by;
 }
 
-my %killed;
+my (%killed, @restarts);
 my $done = 0;
-my $next = time;
 while ($done < $kills) {
-	my %by = processes();
-	my @pick = sort { $a <=> $b } keys %by;
-	if (@pick) {
+	my $broker = 0;
+	my $until = time + 15;
+	my $end = $done + $round < $kills ? $done + $round : $kills;
+
+	while ($done < $end && time < $until) {
+		my %by = processes();
+		my @pick = sort { $a <=> $b } keys %by;
+		sleep 0.02 + rand(0.15);
+		next unless @pick;
 		my $pid = $pick[int rand @pick];
 		my $name = $by{$pid};
-		# The broker takes everybody with it, and comes back later
-		# each time: a few times are enough.
-		if ($name ne 'broker' || (rand() < 0.3 &&
-		    ($killed{broker} // 0) < 4)) {
-			kill 'KILL', $pid and $killed{$name}++, $done++;
-		}
+		# The broker takes everybody with it: seldom.
+		next if $name eq 'broker' &&
+		    (rand() > 0.3 || $broker++ >= 2);
+		kill 'KILL', $pid and $killed{$name}++, $done++;
 	}
-	sleep 0.02 + rand(0.15);
+	# And the whole system, as the machine's own fate would.
+	kill 'KILL', launcher() and $killed{launcher}++, $done++;
+	wait_until(sub { !processes() }, 20);
+	push @restarts, scalar $pi->try_start;
 }
-# And the whole system, as the machine's own fate would.
-kill 'KILL', launcher();
-my $gone = time + 20;
-sleep 0.1 while processes() && time < $gone;
-is($pi->try_start // 0, 0, 'starts again after an unclean end');
+is(scalar(grep { $_ ne '0' } @restarts), 0,
+    scalar(@restarts) . ' times it starts again after an unclean end');
 sleep 2;
 kill 'TERM', $_ for @pids;
 waitpid $_, 0 for @pids;
@@ -160,19 +172,22 @@ sub arrived
 }
 
 my $until = time + 90;
-my (%arrived, @missing);
+my (%arrived, %relayed, @missing);
 do {
 	sleep 0.5;
 	%arrived = arrived();
-	@missing = grep { !$arrived{$_} } keys %acked;
+	%relayed = ();
+	$relayed{$_->{to}[0] =~ s/@.*//r}++ for $sink->messages;
+	@missing = grep { !$arrived{$_} || !$relayed{$_} } keys %acked;
 } while (@missing && time < $until);
 is(scalar @missing, 0, 'every acknowledged message arrived')
-    or diag join "\n", (sort @missing)[0 .. 9], $pi->mailctl('status'),
-    (reverse((reverse $pi->log)[0 .. 30]));
-my $twice = grep { $_ > 1 } values %arrived;
+    or diag join "\n", map({ "$_ @{[ $arrived{$_} // 0 ]} " .
+    ($relayed{$_} // 0) } (sort @missing)[0 .. 9]),
+    ($pi->cmd('mailq'))[1], (reverse((reverse $pi->log)[0 .. 30]));
+my $twice = grep { $_ > 1 } values %arrived, values %relayed;
 my $extra = grep { !$acked{$_} } keys %arrived;
-note sprintf '%d kills, %d acknowledged, %d arrived, %d of them twice, '
-    . '%d not acknowledged', $done + 1, scalar keys %acked,
+note sprintf '%d kills, %d acknowledged, %d arrived, %d deliveries twice, '
+    . '%d not acknowledged', $done, scalar keys %acked,
     scalar keys %arrived, $twice, $extra;
 my @partial = grep { -s $_ < 600 } glob $pi->dir . '/mail/user/new/*';
 is(scalar @partial, 0, 'no message is partial');
