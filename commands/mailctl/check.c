@@ -148,7 +148,7 @@ check_queue(struct check *c)
 		mode_t mode;
 		bool ours;
 	} dirs[] = {
-		{ "maildrop", 01733, false },
+		{ "maildrop", 03733, false },
 		{ "incoming", 0700, false },
 		{ "active", 0700, false },
 		{ "deferred", 0700, false },
