@@ -288,6 +288,15 @@ sub pids
 	return @pids;
 }
 
+# What `mailctl status` says of the components; nothing when it says nothing.
+sub processes
+{
+	my ($self) = @_;
+	my $said = eval { $self->json('status') } // {};
+
+	return @{ ($said->{status} // {})->{processes} // [] };
+}
+
 # The processes of a component, by the name of the program or its title.
 sub component
 {
