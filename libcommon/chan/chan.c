@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -582,6 +583,21 @@ collect_fds(struct msghdr *mh, int *fds, size_t *out_n)
 	return (mh->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ? -1 : 0;
 }
 
+/*
+ * Descriptors that were sent to us are lost, because we may have no more.  The
+ * channel cannot go on, its peer is alive and will not be introduced again, so
+ * this process ends, as it does without memory, and another begins.
+ */
+static void NORETURN
+no_descriptors(void)
+{
+	static const char msg[] = "fatal: out of descriptors\n";
+
+	if (write(STDERR_FILENO, msg, sizeof(msg) - 1) == -1)
+		_exit(71);
+	_exit(71);
+}
+
 /* One packet: 1 taken, 0 nothing there, -1 the channel is done for. */
 static int
 receive(struct chan *ch)
@@ -607,8 +623,11 @@ receive(struct chan *ch)
 		return -1;
 	}
 	if (collect_fds(&mh, fds, &nfds) == -1) {
+		/* A peer that sends too many fills the buffer; we do not. */
+		if ((mh.msg_flags & MSG_CTRUNC) != 0 && nfds < PACKET_FDS)
+			no_descriptors();
 		fds_close(fds, &nfds);
-		die(ch, "truncated packet (or no descriptors left)");
+		die(ch, "truncated packet");
 		return -1;
 	}
 	why = take_packet(ch, str_make(data, (size_t)n), fds, nfds);
