@@ -10,6 +10,22 @@
 
 #include "qmgr.h"
 
+/*
+ * What is free must do for the largest message and half as much again, since
+ * messages arrive while others are written.
+ */
+static uint64_t
+minfree(const struct conf *c)
+{
+	uint64_t least = (uint64_t)conf_size(c, P_QUEUE_MINFREE);
+	uint64_t message = (uint64_t)conf_size(c, P_MESSAGE_SIZE_LIMIT);
+
+	if (message > UINT64_MAX / 3)
+		message = UINT64_MAX / 3;
+	message += message / 2;
+	return least > message ? least : message;
+}
+
 void
 settings_store(const struct conf *c, struct store_opts *o)
 {
@@ -17,7 +33,7 @@ settings_store(const struct conf *c, struct store_opts *o)
 	o->segment_size = (uint64_t)conf_size(c, P_QUEUE_JOURNAL_SEGMENT_SIZE);
 	o->age_ms = conf_ms(c, P_QUEUE_JOURNAL_AGE);
 	o->memory_max = (uint64_t)conf_size(c, P_QUEUE_MEMORY_LIMIT);
-	o->minfree = (uint64_t)conf_size(c, P_QUEUE_MINFREE);
+	o->minfree = minfree(c);
 	o->hash_depth = (unsigned)conf_int(c, P_HASH_QUEUE_DEPTH);
 	o->long_ids = conf_bool(c, P_ENABLE_LONG_QUEUE_IDS);
 }
