@@ -174,7 +174,8 @@ age(struct store *s, int64_t now_ms)
 		if (now_ms - m->since_ms < s->o.age_ms ||
 		    s->moving >= MOVING_MAX)
 			break;
-		if (journal_closed(s->j, m->segment))
+		/* Out of hand, only a file brings it back. */
+		if (journal_closed(s->j, m->segment) || !m->in_hand)
 			land_move(s, m);
 	}
 }
