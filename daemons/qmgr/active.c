@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "log/log.h"
-#include "mail/address.h"
 
 #include "qmgr.h"
 
@@ -208,7 +208,7 @@ message_new(struct qmgr *q, uint64_t qid, bool fresh, enum sched_source from)
 	info.arrival_us = m->arrival_us;
 	info.n_rcpt = m->left;
 	info.null_sender = m->sender[0] == '\0';
-	info.force = q->forcing || q->flushing;
+	info.force = m->forced = q->forcing || q->flushing;
 	if (q->expiring)
 		info.arrival_us = 1; /* it is as old as can be */
 	m->sm = sched_msg_new(q->sched, m, &info);
@@ -316,157 +316,21 @@ void
 active_log(const struct message *m, const struct rcpt *r, struct str dsn,
     const char *status, struct str text)
 {
-	double age = (double)(qmgr_wall_us() - m->arrival_us) / 1e6;
+	int64_t now = qmgr_wall_us();
 	bool orig = r->orig.n > 0 && !str_caseeq(r->orig, r->addr);
+	char all[CLOCK_DELAY], before[CLOCK_DELAY], here[CLOCK_DELAY];
 
-	log_info("%s: to=<" STR_FMT ">,%s" STR_FMT "%s relay=none, "
-	    "delay=%.2g, delays=%.2g/0/0/0, dsn=" STR_FMT ", status=%s ("
-	    STR_FMT ")", m->name, STR_ARG(r->addr), orig ? " orig_to=<" : "",
-	    STR_ARG(orig ? r->orig : STR_NONE), orig ? ">," : "", age, age,
-	    STR_ARG(dsn), status, STR_ARG(text));
+	log_info("%s: to=<" STR_FMT ">,%s" STR_FMT "%s relay=none, delay=%s, "
+	    "delays=%s/%s/0/0, dsn=" STR_FMT ", status=%s (" STR_FMT ")",
+	    m->name, STR_ARG(r->addr), orig ? " orig_to=<" : "",
+	    STR_ARG(orig ? r->orig : STR_NONE), orig ? ">," : "",
+	    clock_delay(now - m->arrival_us, all),
+	    clock_delay(m->active_us - m->arrival_us, before),
+	    clock_delay(now - m->active_us, here), STR_ARG(dsn), status,
+	    STR_ARG(text));
 }
 
-/* --- the way of a recipient ----------------------------------------------- */
-
-static void
-put_off(struct message *m, struct rcpt *r, struct str dsn, struct str text)
-{
-	active_log(m, r, dsn, "deferred", text);
-	active_fate(m, r, EVENT_TRIED, dsn, text, STR_NONE);
-	sched_rcpt_note(m->q->sched, m->sm, SCHED_PUT_OFF);
-}
-
-static void
-give_up(struct message *m, struct rcpt *r, struct str dsn, struct str text)
-{
-	active_log(m, r, dsn, "bounced", text);
-	active_fate(m, r, EVENT_FAILED, dsn, text, STR_NONE);
-	sched_rcpt_note(m->q->sched, m->sm, SCHED_BOUNCED);
-}
-
-static void
-drop(struct message *m, struct rcpt *r, struct str text)
-{
-	active_log(m, r, STR("2.0.0"), "sent", text);
-	active_fate(m, r, EVENT_DROPPED, STR("2.0.0"), text, STR_NONE);
-	sched_rcpt_note(m->q->sched, m->sm, SCHED_DELIVERED);
-}
-
-/* The next hop of `error:` and `retry:` is `5.1.1 text`, or only a text. */
-static void
-by_text(struct message *m, struct rcpt *r, bool failed)
-{
-	struct str text = r->nexthop, dsn;
-	char code[16], *copy;
-
-	dsn = failed ? STR("5.0.0") : STR("4.0.0");
-	if (text.n > 5 && (text.p[0] == '4' || text.p[0] == '5') &&
-	    text.p[1] == '.') {
-		struct str rest = text, word;
-
-		if (str_token(&rest, " \t", &word) &&
-		    str_copy(word, code, sizeof(code)) == 0) {
-			code[0] = failed ? '5' : '4';
-			dsn = str_of(code);
-			text = str_trim(rest);
-		}
-	}
-	if (text.n == 0)
-		text = failed ? STR("mail to this address is refused") :
-		    STR("mail to this address is put off");
-	/* The text is in the recipient, which will be gone. */
-	copy = str_dup(text);
-	if (failed)
-		give_up(m, r, dsn, str_of(copy));
-	else
-		put_off(m, r, dsn, str_of(copy));
-	free(copy);
-}
-
-static bool
-is_double_bounce(const struct message *m, const struct rcpt *r)
-{
-	return str_caseeq(addr_local(r->addr), conf_str(m->q->conf,
-	    P_DOUBLE_BOUNCE_SENDER));
-}
-
-/* Hand a recipient whose way is known to the scheduler, or settle it here. */
-static void
-add_rcpt(struct message *m, struct rcpt *r)
-{
-	struct qmgr *q = m->q;
-	struct transport_info *t = transport_find(q, r->transport);
-	char nexthop[SCHED_NAME_MAX + 1];
-	struct str lower;
-
-	if (t == NULL || t->kind == TRANSPORT_NONE) {
-		put_off(m, r, STR("4.3.5"), STR("mail transport unavailable: "
-		    "no such service in master.cf"));
-		return;
-	}
-	switch (t->kind) {
-	case TRANSPORT_ERROR:
-		by_text(m, r, true);
-		return;
-	case TRANSPORT_RETRY:
-		by_text(m, r, false);
-		return;
-	case TRANSPORT_DISCARD:
-		drop(m, r, STR("discarded"));
-		return;
-	case TRANSPORT_NONE:
-	case TRANSPORT_UNSUPPORTED:
-		put_off(m, r, STR("4.3.5"), STR("this version has no such "
-		    "delivery agent"));
-		return;
-	case TRANSPORT_AGENT:
-		break;
-	}
-	if (t->agent == AGENT_LOCAL && is_double_bounce(m, r)) {
-		drop(m, r, STR("undeliverable postmaster notification "
-		    "discarded"));
-		return;
-	}
-	if (str_copy(r->nexthop, nexthop, sizeof(nexthop)) == -1) {
-		put_off(m, r, STR("4.3.5"), STR("next hop too long"));
-		return;
-	}
-	for (char *p = nexthop; *p != '\0'; p++)
-		*p = (char)ascii_lower((unsigned char)*p);
-	lower = str_of(nexthop);
-	if (sched_rcpt_add(q->sched, m->sm, t->st, lower, r->addr,
-	    (uint64_t)(uintptr_t)r) == -1)
-		put_off(m, r, STR("4.3.5"), STR("address too long"));
-}
-
-static void
-end_read(struct message *m)
-{
-	if (!m->reading || m->resolving > 0)
-		return;
-	m->reading = false;
-	sched_read_end(m->q->sched, m->sm, m->more);
-	qmgr_touch(m->q);
-}
-
-void
-active_resolved(struct message *m, struct rcpt *r,
-    enum resolve_status status, struct str why)
-{
-	m->resolving--;
-	switch (status) {
-	case RESOLVE_OK:
-		add_rcpt(m, r);
-		break;
-	case RESOLVE_BAD:
-		give_up(m, r, STR("5.1.3"), why);
-		break;
-	case RESOLVE_LATER:
-		put_off(m, r, STR("4.3.0"), why);
-		break;
-	}
-	end_read(m);
-}
+/* --- recipients are read --------------------------------------------------- */
 
 /*
  * The next recipients of m.  Those committed in this life came with their way;
@@ -503,7 +367,7 @@ op_read(void *arg, void *cookie, struct sched_msg *sm, uint32_t max)
 			n++;
 			r = rcpt_new(m, &e, pos);
 			if (m->fresh && r->transport.n > 0) {
-				add_rcpt(m, r);
+				way_add(m, r);
 			} else {
 				m->resolving++;
 				resolve_rcpt(m, r);
@@ -515,7 +379,7 @@ op_read(void *arg, void *cookie, struct sched_msg *sm, uint32_t max)
 		log_error("%s: recipients cannot be read: %s", m->name,
 		    strerror(errno));
 	m->resolving--;
-	end_read(m);
+	way_end_read(m);
 }
 
 /* --- taking --------------------------------------------------------------- */

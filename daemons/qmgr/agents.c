@@ -81,7 +81,8 @@ put_rcpts(struct buf *b, struct sched_unit *u, uint64_t *ticket)
 		struct env_rcpt e = { .notify = r->notify, .addr = r->addr,
 			.orig = r->orig, .orcpt = r->orcpt };
 
-		*ticket = r->ticket;
+		if (i == 0) /* it goes with the next hop of the first */
+			*ticket = r->ticket;
 		if (env_put_rcpt(b, &e) == -1)
 			return -1;
 	}

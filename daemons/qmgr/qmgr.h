@@ -32,6 +32,7 @@
  *	slots.c		files handed out to submitters; commits
  *	active.c	messages in the active window
  *	resolve.c	the way of recipients that came without one
+ *	way.c		what is done with one whose way is known
  *	agents.c	deliveries and their reports
  *	notices.c	bounces, delay warnings
  *	maildrop.c	what local users left while nobody listened
@@ -104,6 +105,7 @@ struct message {
 	struct env_place place; /* where reading goes on */
 	uint8_t *settled; /* a bit a recipient; NULL: none is */
 	bool fresh; /* committed in this life: routes are still good */
+	bool forced; /* flushed: tried whatever speaks against it */
 	bool reading; /* the answer to a read() is not complete */
 	uint32_t resolving; /* recipients whose way is being asked for */
 	bool more;
@@ -144,6 +146,13 @@ void resolve_rcpt(struct message *m, struct rcpt *r);
 /* The way is known; or not, for the reason why: then status is not OK. */
 void active_resolved(struct message *m, struct rcpt *r,
     enum resolve_status status, struct str why);
+
+/* --- way.c ---------------------------------------------------------------- */
+
+/* Hand a recipient whose way is known to the scheduler, or settle it here. */
+void way_add(struct message *m, struct rcpt *r);
+/* One less is being waited for: are all recipients read? */
+void way_end_read(struct message *m);
 
 /* --- agents.c ------------------------------------------------------------- */
 

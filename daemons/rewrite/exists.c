@@ -34,7 +34,7 @@ always_there(const struct conf *c, struct str local)
 
 enum asked
 exists(struct question *q, struct str addr, enum resolve_class class,
-    enum resolve_exists *out, struct str *why)
+    const struct route *route, enum resolve_exists *out, struct str *why)
 {
 	const struct conf *c = q->rw->conf;
 	enum param_id maps = P_LOCAL_RECIPIENT_MAPS;
@@ -49,6 +49,11 @@ exists(struct question *q, struct str addr, enum resolve_class class,
 		if (r != ASK_NONE)
 			return r;
 	}
+	if (route_refuses(route->transport)) {
+		*why = route->nexthop;
+		*out = EXISTS_NO;
+		return ASK_FOUND;
+	}
 	switch (class) {
 	case CLASS_LOCAL:
 		flags = FIND_BARE_USER;
@@ -56,9 +61,7 @@ exists(struct question *q, struct str addr, enum resolve_class class,
 		if (always_there(c, addr_local(addr)))
 			return ASK_FOUND;
 		break;
-	case CLASS_VIRTUAL_ALIAS:
-		*why = STR("User unknown in virtual alias table");
-		*out = EXISTS_NO;
+	case CLASS_VIRTUAL_ALIAS: /* its transport is error */
 		return ASK_FOUND;
 	case CLASS_VIRTUAL_MAILBOX:
 		maps = P_VIRTUAL_MAILBOX_MAPS;

@@ -43,7 +43,7 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 		r = route_of(q, a->addr, class, route);
 	}
 	if (r == ASK_FOUND && (q->flags & RESOLVE_EXISTS) != 0)
-		r = exists(q, a->addr, class, &there, &a->text);
+		r = exists(q, a->addr, class, route, &there, &a->text);
 	if (r == ASK_WAIT)
 		return 0;
 	if (r == ASK_LATER) {

@@ -115,10 +115,13 @@ struct route {
 
 enum asked route_of(struct question *q, struct str addr,
     enum resolve_class class, struct route *out);
+/* A transport that delivers nothing: its next hop is the reason why. */
+bool route_refuses(struct str transport);
 
 /* --- exists.c ------------------------------------------------------------- */
 enum asked exists(struct question *q, struct str addr,
-    enum resolve_class class, enum resolve_exists *out, struct str *why);
+    enum resolve_class class, const struct route *route,
+    enum resolve_exists *out, struct str *why);
 
 /* --- question.c ----------------------------------------------------------- */
 chan_fn question_ask;

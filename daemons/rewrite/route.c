@@ -12,8 +12,7 @@
  * stands for itself keeps what *transport and *nexthop were.
  */
 static void
-apply(struct str value, struct str *transport, struct str *nexthop,
-    struct str domain, bool *configured)
+apply(struct str value, struct route *to, struct str domain)
 {
 	ptrdiff_t colon = str_chr(value, ':');
 	struct str t = value, n = STR_NONE;
@@ -23,51 +22,82 @@ apply(struct str value, struct str *transport, struct str *nexthop,
 		n = str_sub(value, (size_t)colon + 1, value.n);
 	}
 	if (t.n > 0) {
-		*transport = t;
+		to->transport = t;
 		/* A transport by itself: the recipient's own domain. */
-		*nexthop = domain;
-		*configured = false;
+		to->nexthop = route_refuses(t) ?
+		    STR("Address is undeliverable") :
+		    domain;
+		to->configured = false;
 	}
 	if (n.n > 0) {
-		*nexthop = n;
-		*configured = true;
+		to->nexthop = n;
+		to->configured = true;
+	}
+}
+
+bool
+route_refuses(struct str transport)
+{
+	return str_eq(transport, STR("error")) ||
+	    str_eq(transport, STR("retry"));
+}
+
+/*
+ * A transport of mail that leaves: its own next hop goes before relayhost,
+ * and that before the recipient's domain.
+ */
+static void
+leaving(const struct conf *c, enum param_id param, struct route *to,
+    struct str domain)
+{
+	struct str relayhost = conf_str(c, P_RELAYHOST);
+
+	apply(conf_str(c, param), to, domain);
+	if (!to->configured && !route_refuses(to->transport) &&
+	    relayhost.n > 0) {
+		to->nexthop = relayhost;
+		to->configured = true;
 	}
 }
 
 /* What the class says, before any table. */
 static void
 by_class(const struct conf *c, enum resolve_class class, struct str domain,
-    struct str *transport, struct str *nexthop, bool *configured)
+    struct route *to)
 {
-	struct str relayhost = conf_str(c, P_RELAYHOST);
-
-	*nexthop = domain;
 	switch (class) {
 	case CLASS_LOCAL:
-		apply(conf_str(c, P_LOCAL_TRANSPORT), transport, nexthop,
-		    domain, configured);
+		apply(conf_str(c, P_LOCAL_TRANSPORT), to, domain);
 		break;
 	case CLASS_VIRTUAL_ALIAS:
-		*transport = STR("error");
-		*nexthop = STR("5.1.1 User unknown in virtual alias table");
+		apply(STR("error:5.1.1 User unknown in virtual alias table"),
+		    to, domain);
 		break;
 	case CLASS_VIRTUAL_MAILBOX:
-		apply(conf_str(c, P_VIRTUAL_TRANSPORT), transport, nexthop,
-		    domain, configured);
+		apply(conf_str(c, P_VIRTUAL_TRANSPORT), to, domain);
 		break;
 	case CLASS_RELAY:
-		apply(conf_str(c, P_RELAY_TRANSPORT), transport, nexthop,
-		    domain, configured);
+		leaving(c, P_RELAY_TRANSPORT, to, domain);
 		break;
 	case CLASS_DEFAULT:
-		apply(conf_str(c, P_DEFAULT_TRANSPORT), transport, nexthop,
-		    domain, configured);
-		if (relayhost.n > 0) {
-			*nexthop = relayhost;
-			*configured = true;
-		}
+		leaving(c, P_DEFAULT_TRANSPORT, to, domain);
 		break;
 	}
+}
+
+/* Both are copied: they point into tables, configuration, address. */
+static void
+own(struct route *to)
+{
+	struct str nexthop = to->nexthop;
+	size_t cut;
+
+	buf_reset(&to->text);
+	buf_str(&to->text, str_sub(to->transport, 0, 64));
+	cut = to->text.len;
+	buf_str(&to->text, str_sub(nexthop, 0, ADDR_MAX));
+	to->transport = str_sub(buf_get(&to->text), 0, cut);
+	to->nexthop = str_sub(buf_get(&to->text), cut, to->text.len);
 }
 
 enum asked
@@ -76,31 +106,22 @@ route_of(struct question *q, struct str addr, enum resolve_class class,
 {
 	const struct conf *c = q->rw->conf;
 	struct str domain = addr_domain(addr), value;
-	struct str transport = STR_NONE, nexthop = STR_NONE;
-	struct conf_list maps = conf_list(c, P_TRANSPORT_MAPS);
-	size_t cut;
 	enum asked r;
 
 	if (domain.n == 0)
 		domain = conf_str(c, P_MYHOSTNAME);
 	out->configured = false;
-	by_class(c, class, domain, &transport, &nexthop, &out->configured);
-	if (maps.n > 0 && class != CLASS_VIRTUAL_ALIAS) {
+	by_class(c, class, domain, out);
+	if (conf_list(c, P_TRANSPORT_MAPS).n > 0 &&
+	    class != CLASS_VIRTUAL_ALIAS) {
 		r = ask_find(q, FIND_TRANSPORT,
 		    match_parents(c, "transport_maps") ? FIND_PARENTS : 0,
 		    P_TRANSPORT_MAPS, STR_NONE, addr, &value);
 		if (r == ASK_WAIT || r == ASK_LATER)
 			return r;
 		if (r == ASK_FOUND)
-			apply(str_trim(value), &transport, &nexthop, domain,
-			    &out->configured);
+			apply(str_trim(value), out, domain);
 	}
-	/* Both are copied: they point into tables, configuration, address. */
-	buf_reset(&out->text);
-	buf_str(&out->text, str_sub(transport, 0, 64));
-	cut = out->text.len;
-	buf_str(&out->text, str_sub(nexthop, 0, ADDR_MAX));
-	out->transport = str_sub(buf_get(&out->text), 0, cut);
-	out->nexthop = str_sub(buf_get(&out->text), cut, out->text.len);
+	own(out);
 	return ASK_FOUND;
 }

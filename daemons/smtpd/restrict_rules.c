@@ -6,6 +6,7 @@
 
 #include "mail/address.h"
 #include "mail/domain.h"
+#include "mail/dsn.h"
 
 #include "session.h"
 
@@ -317,6 +318,18 @@ table_word(uint8_t class)
 	}
 }
 
+/* The transport is `error` or `retry`: its next hop says why. */
+static enum verdict
+refuse_route(struct eval *e, enum stage st, const struct resolved *a, int class)
+{
+	struct dsn dsn = DSN(class, 1, st == STAGE_RCPT ? 1 : 0);
+	struct str why = a->nexthop;
+
+	if (dsn_take(&why, &dsn) == 0)
+		dsn.class = (uint8_t)class;
+	return eval_refuse(e, st, class == 5 ? 550 : 450, dsn, why);
+}
+
 static enum verdict
 refuse_unlisted(struct eval *e, enum stage st, const struct resolved *a)
 {
@@ -326,6 +339,11 @@ refuse_unlisted(struct eval *e, enum stage st, const struct resolved *a)
 	enum verdict v;
 	struct buf b;
 
+	if (str_eq(a->transport, STR("retry")))
+		return refuse_route(e, st, a, 4);
+	if (str_eq(a->transport, STR("error")) &&
+	    a->class != CLASS_VIRTUAL_ALIAS)
+		return refuse_route(e, st, a, 5);
 	/* rewrite says more where it knows more: where the user has moved. */
 	if (str_starts(a->text, STR("User has moved")))
 		return eval_refuse(e, st, 550, DSN(5, 1, 6), a->text);

@@ -9,32 +9,6 @@
 #include "base/clock.h"
 #include "log/log.h"
 
-/*
- * Seconds with two digits that mean something and at most two behind the
- * point, as logs of Postfix have them: 0.05, 1.2, 12, 0.
- */
-static const char *
-seconds(int64_t us, char dst[24])
-{
-	int64_t cs;
-
-	if (us < 0)
-		us = 0;
-	if (us >= 9950000) {
-		snprintf(dst, 24, "%lld", (long long)((us + 500000) / 1000000));
-		return dst;
-	}
-	cs = us >= 995000 ? (us + 50000) / 100000 * 10 : (us + 5000) / 10000;
-	if (cs % 100 == 0)
-		snprintf(dst, 24, "%d", (int)(cs / 100));
-	else if (cs % 10 == 0)
-		snprintf(dst, 24, "%d.%d", (int)(cs / 100),
-		    (int)(cs / 10 % 10));
-	else
-		snprintf(dst, 24, "%d.%02d", (int)(cs / 100), (int)(cs % 100));
-	return dst;
-}
-
 static const char *
 status_word(enum fate f)
 {
@@ -55,17 +29,17 @@ agent_log(const struct agent_job *j, struct str to, struct str orig,
 {
 	int64_t now = clock_wall_us();
 	bool other = orig.n > 0 && !str_caseeq(orig, to);
-	char all[24], a[24], b[24], d[24];
+	char all[CLOCK_DELAY], a[CLOCK_DELAY], b[CLOCK_DELAY], d[CLOCK_DELAY];
 
 	log_info(STR_FMT ": to=<" STR_FMT ">, %s" STR_FMT "%srelay=%s, "
 			 "delay=%s, delays=%s/%s/0/%s, dsn=" STR_FMT
 			 ", status=%s (" STR_FMT ")",
 	    STR_ARG(j->qid), STR_ARG(to), other ? "orig_to=<" : "",
 	    STR_ARG(other ? orig : STR_NONE), other ? ">, " : "", j->relay,
-	    seconds(now - j->arrived_us, all),
-	    seconds(j->active_us - j->arrived_us, a),
-	    seconds(j->began_us - j->active_us, b),
-	    seconds(now - j->began_us, d), STR_ARG(f->dsn),
+	    clock_delay(now - j->arrived_us, all),
+	    clock_delay(j->active_us - j->arrived_us, a),
+	    clock_delay(j->began_us - j->active_us, b),
+	    clock_delay(now - j->began_us, d), STR_ARG(f->dsn),
 	    status_word(f->fate), STR_ARG(f->text));
 }
 
