@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "sandbox/sandbox.h"
@@ -47,9 +46,9 @@ run_step(struct broker *br)
 	struct proc *p;
 
 	TAILQ_FOREACH(p, &br->procs, link) {
-		if (!in_step(p, br->stop_step) && br->stop_step < STOP_STEPS)
+		if (!in_step(p, br->stop_step))
 			continue;
-		proc_stop(p, br->plan.stop_ms);
+		proc_stop(p, br->plan.is.stop_ms);
 		if (p->state != PROC_GONE)
 			left++;
 	}
@@ -59,14 +58,11 @@ run_step(struct broker *br)
 static void
 stop_progress(struct broker *br)
 {
-	struct launch_ended rec;
-
-	memset(&rec, 0, sizeof(rec));
 	while (br->stop_step < STOP_STEPS && run_step(br) == 0)
 		br->stop_step++;
 	if (br->stop_step < STOP_STEPS)
 		return;
-	chan_tell(br->launcher, LAUNCH_ENDED, 0, &rec, NULL);
+	chan_tell(br->launcher, LAUNCH_ENDED, 0, NULL, NULL);
 	chan_flush(br->launcher);
 	loop_stop(br->loop, 0);
 }
@@ -92,16 +88,22 @@ all_ready(struct broker *br)
 	return true;
 }
 
+/* The end of an answer, to somebody who may be gone. */
 static void
-finish_reload(struct broker *br, int error, const char *text)
+done(struct proc *asker, uint64_t id, int error, const char *text)
 {
 	struct broker_done a = { .error = (uint32_t)error,
 		.text = str_of(text) };
 
+	if (asker != NULL && asker->ch != NULL)
+		chan_answer(asker->ch, BROKER_DONE, id, &a, NULL);
+}
+
+static void
+finish_reload(struct broker *br, int error, const char *text)
+{
 	br->reloading = false;
-	if (br->reload_asker != NULL && br->reload_asker->ch != NULL)
-		chan_answer(br->reload_asker->ch, BROKER_DONE, br->reload_id,
-		    &a, NULL);
+	done(br->reload_asker, br->reload_id, error, text);
 	br->reload_asker = NULL;
 }
 
@@ -114,20 +116,16 @@ bury(struct broker *br)
 {
 	struct proc *p, *next;
 
-	for (p = TAILQ_FIRST(&br->procs); p != NULL; p = next) {
-		next = TAILQ_NEXT(p, link);
+	TAILQ_FOREACH_SAFE(p, &br->procs, link, next)
 		if (p->state == PROC_GONE)
 			proc_free(&p);
-	}
 }
 
 static void
 progress(void *arg)
 {
 	struct broker *br = arg;
-	struct launch_up rec;
 
-	memset(&rec, 0, sizeof(rec));
 	bury(br);
 	if (br->phase == PHASE_STOP) {
 		stop_progress(br);
@@ -141,7 +139,7 @@ progress(void *arg)
 		br->phase = PHASE_RUN;
 		broker_say(br, 3, "daemon started -- version %s, "
 		    "configuration %s", POSTERN_VERSION, br->plan.directory);
-		chan_tell(br->launcher, LAUNCH_UP, 0, &rec, NULL);
+		chan_tell(br->launcher, LAUNCH_UP, 0, NULL, NULL);
 	}
 	if (br->reloading && br->reload_planned)
 		finish_reload(br, 0, "");
@@ -156,13 +154,12 @@ admin_progress(struct broker *br)
 }
 
 static void
-on_reloaded(unsigned type, const void *rec, int *fds, void *arg)
+on_reloaded(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 {
 	const struct launch_done *d = rec;
 	struct broker *br = arg;
 	char text[1024];
 
-	(void)fds;
 	if (type == 0)
 		return;
 	if (d->error != 0) {
@@ -179,14 +176,8 @@ on_reloaded(unsigned type, const void *rec, int *fds, void *arg)
 void
 admin_reload(struct broker *br, struct proc *asker, uint64_t id)
 {
-	struct launch_reload q;
-	struct broker_done busy = { .error = EBUSY,
-		.text = STR("a reload is under way") };
-
-	memset(&q, 0, sizeof(q));
 	if (br->reloading || br->phase != PHASE_RUN) {
-		if (asker != NULL)
-			chan_answer(asker->ch, BROKER_DONE, id, &busy, NULL);
+		done(asker, id, EBUSY, "a reload is under way");
 		return;
 	}
 	broker_say(br, 3, "reload -- version %s, configuration %s",
@@ -195,7 +186,7 @@ admin_reload(struct broker *br, struct proc *asker, uint64_t id)
 	br->reload_planned = false;
 	br->reload_asker = asker;
 	br->reload_id = id;
-	chan_ask(br->launcher, LAUNCH_RELOAD, &q, NULL, on_reloaded, br);
+	chan_ask(br->launcher, LAUNCH_RELOAD, NULL, NULL, on_reloaded, br);
 }
 
 /* --- status --------------------------------------------------------------- */
@@ -221,24 +212,23 @@ status_json(struct broker *br, struct buf *b)
 {
 	int64_t now = loop_now(br->loop);
 	struct proc *p;
-	bool first = true;
 
 	buf_printf(b, "{\"version\":\"%s\",\"configuration\":\"%s\","
 	    "\"launcher\":%u,\"level\":%u,\"waived\":%u,\"generation\":%u,"
 	    "\"processes\":[", POSTERN_VERSION, br->plan.directory,
-	    br->plan.launcher_pid, br->plan.level, br->plan.waived,
-	    br->plan.generation);
+	    br->plan.is.pid, br->plan.is.level, br->plan.is.waived,
+	    br->plan.is.generation);
 	TAILQ_FOREACH(p, &br->procs, link) {
 		buf_printf(b, "%s\n{\"component\":\"%s\",\"instance\":%u,"
 		    "\"pid\":%d,\"uid\":%u,\"gid\":%u,\"state\":\"%s\","
-		    "\"starts\":%u,\"age\":%" PRId64, first ? "" : ",",
+		    "\"starts\":%u,\"age\":%" PRId64,
+		    p == TAILQ_FIRST(&br->procs) ? "" : ",",
 		    p->policy->name, p->instance, (int)p->pid,
 		    (unsigned)p->uid, (unsigned)p->gid,
 		    proc_state_name(p->state), p->starts,
 		    p->pid == 0 ? 0 : (now - p->started_ms) / 1000);
 		requests_json(p, b);
 		buf_putc(b, '}');
-		first = false;
 	}
 	buf_puts(b, "\n]}\n");
 }
@@ -247,7 +237,6 @@ status_json(struct broker *br, struct buf *b)
 static void
 send_text(struct proc *asker, uint64_t id, struct str s)
 {
-	struct broker_done done = { .error = 0 };
 	struct broker_text t;
 
 	while (s.n > 0) {
@@ -255,14 +244,14 @@ send_text(struct proc *asker, uint64_t id, struct str s)
 		chan_tell(asker->ch, BROKER_TEXT, id, &t, NULL);
 		s = str_sub(s, t.text.n, s.n);
 	}
-	chan_answer(asker->ch, BROKER_DONE, id, &done, NULL);
+	done(asker, id, 0, "");
 }
 
 void
-admin_ask(struct proc *asker, uint64_t id, const struct broker_admin *q)
+admin_ask(struct proc *asker, uint64_t id, const void *rec)
 {
+	const struct broker_admin *q = rec;
 	struct broker *br = asker->br;
-	struct broker_done ok = { .error = 0 };
 	struct buf b;
 
 	buf_init(&b, 4 << 20);
@@ -276,7 +265,7 @@ admin_ask(struct proc *asker, uint64_t id, const struct broker_admin *q)
 		send_text(asker, id, buf_get(&b));
 		break;
 	case ADMIN_STOP:
-		chan_answer(asker->ch, BROKER_DONE, id, &ok, NULL);
+		done(asker, id, 0, "");
 		admin_stop(br);
 		break;
 	case ADMIN_RELOAD:

@@ -54,23 +54,19 @@ TAILQ_HEAD(component_list, component);
 
 struct plan {
 	struct component_list components;
-	uint32_t generation;
-	uint8_t level;
-	uint32_t waived;
-	uint32_t stop_ms;
-	uint32_t launcher_pid;
-	char *directory;
+	struct launch_planned is;
+	char *directory; /* what is.directory points to */
 	struct netaddr *resolvers; /* what dns may talk to */
 	size_t nresolvers;
 };
 
 void plan_init(struct plan *p);
 void plan_clear(struct plan *p);
-struct component *plan_find(struct plan *p, struct str name);
-/* Records of the launcher; -1 when they make no sense. */
-int plan_add_run(struct plan *p, const struct launch_run *r, int fd);
+struct component *plan_find(struct plan *p, const char *name);
+/* Records of the launcher, whose fd is taken; -1 when they make no sense. */
+int plan_add_run(struct plan *p, const struct launch_run *r, int *fd);
 int plan_add_resolver(struct plan *p, const struct launch_resolver *r);
-int plan_add_object(struct plan *p, const struct launch_object *o, int fd);
+int plan_add_object(struct plan *p, const struct launch_object *o, int *fd);
 
 /* --- proc.c --------------------------------------------------------------- */
 enum proc_state {
@@ -91,6 +87,15 @@ struct bucket {
 	uint64_t granted;
 	uint64_t refused;
 };
+
+/* A question whose answer somebody else has to bring about. */
+struct waiter {
+	TAILQ_ENTRY(waiter) link;
+	struct proc *asker; /* NULL when it has gone */
+	uint64_t id;
+};
+
+TAILQ_HEAD(waiter_list, waiter);
 
 struct proc {
 	TAILQ_ENTRY(proc) link;
@@ -114,17 +119,10 @@ struct proc {
 	uid_t uid;
 	gid_t gid;
 	char *home;
-	TAILQ_HEAD(, waiter) waiters;
+	struct waiter_list waiters;
 };
 
 TAILQ_HEAD(proc_list, proc);
-
-/* A process that was asked for and is not there yet. */
-struct waiter {
-	TAILQ_ENTRY(waiter) link;
-	struct proc *asker; /* NULL when it has gone */
-	uint64_t id;
-};
 
 const char *proc_state_name(enum proc_state s);
 const char *proc_name(const struct proc *p);
@@ -136,7 +134,6 @@ void proc_kill(struct proc *p);
 void proc_free(struct proc **pp);
 /* Is it sealed and known to be: may it be given anything? */
 bool proc_trusted(const struct proc *p);
-struct proc *proc_by_pid(struct broker *br, pid_t pid);
 void proc_exited(struct proc *p, const struct launch_exited *e);
 
 /* --- introduce.c ---------------------------------------------------------- */
@@ -150,10 +147,9 @@ void introduce_config(struct proc *p);
 
 /* --- request.c ------------------------------------------------------------ */
 
-/* What components ask for: handlers of the broker edge, arg is the proc. */
-chan_fn request_connect, request_resolver, request_table, request_include,
-    request_mailbox,
-    request_reopen, request_admin;
+/* Handler of all that components ask for; arg is the proc. */
+chan_fn request;
+void request_refuse(struct proc *p, uint64_t id, int error, const char *why);
 /* Make the buckets of a policy; free() them. */
 struct bucket *request_buckets(const struct policy *policy);
 /* An asker is gone: nothing is owed to it any more. */
@@ -187,7 +183,7 @@ void grants_note(struct grants *g, const struct proc *p, bool ok,
 void grants_json(const struct grants *g, struct buf *b);
 
 /* --- admin.c -------------------------------------------------------------- */
-void admin_ask(struct proc *asker, uint64_t id, const struct broker_admin *q);
+void admin_ask(struct proc *asker, uint64_t id, const void *rec);
 void admin_stop(struct broker *br);
 void admin_reload(struct broker *br, struct proc *asker, uint64_t id);
 /* A process changed its state: a start, stop or reload may be complete. */
@@ -225,7 +221,7 @@ struct broker {
 	bool said_up;
 };
 
-struct proc *broker_find(struct broker *br, struct str component,
+struct proc *broker_find(struct broker *br, const struct policy *policy,
     uint32_t instance);
 /* Bring what runs in line with the plan. */
 void broker_apply(struct broker *br);

@@ -71,60 +71,59 @@ is_named(const struct proc *p, const char *name)
 	return strcmp(p->policy->name, name) == 0;
 }
 
+/* A copy of what we hold. */
+static void
+give(struct proc *p, enum grant_kind kind, const char *name, uint32_t instance,
+    int held)
+{
+	int fd = fcntl(held, F_DUPFD_CLOEXEC, 3);
+
+	if (fd != -1) {
+		grant(p, kind, "", name, instance, 0, &fd);
+		return;
+	}
+	broker_say(p->br, 1, "%s for %s: %s", name, proc_name(p),
+	    strerror(errno));
+	proc_kill(p);
+}
+
 static void
 give_objects(struct proc *p)
 {
-	struct component *c = plan_find(&p->br->plan,
-	    str_of(p->policy->name));
+	struct component *c = plan_find(&p->br->plan, p->policy->name);
 	struct object *o;
 
-	if (c == NULL)
-		return;
-	TAILQ_FOREACH(o, &c->objects, link) {
-		int fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 3);
-
-		if (fd == -1) {
-			broker_say(p->br, 1, "%s for %s: %s", o->name,
-			    proc_name(p), strerror(errno));
-			proc_kill(p);
-			return;
-		}
-		grant(p, o->kind, "", o->name, o->instance, 0, &fd);
-	}
+	if (c != NULL)
+		TAILQ_FOREACH(o, &c->objects, link)
+			give(p, o->kind, o->name, o->instance, o->fd);
 }
 
 /* Keys by which components vouch for each other: see edge/ticket.h. */
 static void
 give_keys(struct proc *p)
 {
-	struct broker *br = p->br;
-	int fd;
-
-	if (is_named(p, "rewrite") || is_named(p, "dns")) {
-		fd = fcntl(br->route_fd, F_DUPFD_CLOEXEC, 3);
-		if (fd != -1)
-			grant(p, GRANT_FILE, "", TICKET_ROUTE, 0, 0, &fd);
-	}
-	if (is_named(p, "dns")) {
-		fd = fcntl(br->address_fd, F_DUPFD_CLOEXEC, 3);
-		if (fd != -1)
-			grant(p, GRANT_FILE, "", TICKET_ADDRESS, 0, 0, &fd);
-	}
+	if (is_named(p, "rewrite") || is_named(p, "dns"))
+		give(p, GRANT_FILE, TICKET_ROUTE, 0, p->br->route_fd);
+	if (is_named(p, "dns"))
+		give(p, GRANT_FILE, TICKET_ADDRESS, 0, p->br->address_fd);
 }
 
-/* The log first: what comes after may be worth a line. */
+/*
+ * A channel with everybody on the other side of this link.  An a of NULL
+ * stands for everybody: all log.
+ */
 static void
-give_log(struct proc *p)
+meet(struct proc *p, const char *edge, const char *a, const char *b)
 {
 	struct proc *q;
 
 	TAILQ_FOREACH(q, &p->br->procs, link) {
 		if (q == p || !proc_trusted(q))
 			continue;
-		if (is_named(q, "logd"))
-			connect_pair("log", p, q);
-		else if (is_named(p, "logd"))
-			connect_pair("log", q, p);
+		if (is_named(q, b) && (a == NULL || is_named(p, a)))
+			connect_pair(edge, p, q);
+		else if (is_named(p, b) && (a == NULL || is_named(q, a)))
+			connect_pair(edge, q, p);
 	}
 }
 
@@ -132,23 +131,12 @@ void
 introduce(struct proc *p)
 {
 	const struct edge_link *k;
-	struct proc *q;
 
-	give_log(p);
+	meet(p, "log", NULL, "logd"); /* what comes may be worth a line */
 	give_keys(p);
 	give_objects(p);
-	for (size_t i = 0; (k = edge_link_at(i)) != NULL; i++) {
-		if (!is_named(p, k->a) && !is_named(p, k->b))
-			continue;
-		TAILQ_FOREACH(q, &p->br->procs, link) {
-			if (q == p || !proc_trusted(q))
-				continue;
-			if (is_named(p, k->a) && is_named(q, k->b))
-				connect_pair(k->edge, p, q);
-			else if (is_named(p, k->b) && is_named(q, k->a))
-				connect_pair(k->edge, q, p);
-		}
-	}
+	for (size_t i = 0; (k = edge_link_at(i)) != NULL; i++)
+		meet(p, k->edge, k->a, k->b);
 }
 
 void
@@ -156,12 +144,10 @@ introduce_mailbox(struct proc *mailbox, struct proc *asker, uint64_t id)
 {
 	struct broker_mailbox_open a = { .uid = (uint32_t)mailbox->uid,
 		.home = str_of(mailbox->home) };
-	struct broker_refused no = { .error = EMFILE,
-		.why = STR("no channel to be had") };
 	int sv[2];
 
 	if (channel_pair(sv) == -1) {
-		chan_answer(asker->ch, BROKER_REFUSED, id, &no, NULL);
+		request_refuse(asker, id, EMFILE, "no channel to be had");
 		return;
 	}
 	grant(mailbox, GRANT_CHANNEL_B, "mailbox", asker->policy->name,
@@ -174,9 +160,8 @@ introduce_mailbox(struct proc *mailbox, struct proc *asker, uint64_t id)
 void
 introduce_config(struct proc *p)
 {
-	struct component *c = plan_find(&p->br->plan,
-	    str_of(p->policy->name));
-	struct broker_config rec = { .generation = p->br->plan.generation };
+	struct component *c = plan_find(&p->br->plan, p->policy->name);
+	struct broker_config rec = { .generation = p->br->plan.is.generation };
 	int fd;
 
 	if (c == NULL || !proc_trusted(p))

@@ -10,14 +10,13 @@
 #include "broker.h"
 
 struct proc *
-broker_find(struct broker *br, struct str component, uint32_t instance)
+broker_find(struct broker *br, const struct policy *policy, uint32_t instance)
 {
 	struct proc *p;
 
 	TAILQ_FOREACH(p, &br->procs, link)
-		if (p->instance == instance && p->state != PROC_GONE &&
-		    p->state != PROC_STOPPING &&
-		    str_eq(component, str_of(p->policy->name)))
+		if (p->policy == policy && p->instance == instance &&
+		    p->state != PROC_GONE && p->state != PROC_STOPPING)
 			return p;
 	return NULL;
 }
@@ -46,9 +45,9 @@ retire_surplus(struct broker *br)
 	TAILQ_FOREACH(p, &br->procs, link) {
 		if (p->is_mailbox)
 			continue;
-		c = plan_find(&br->plan, str_of(p->policy->name));
+		c = plan_find(&br->plan, p->policy->name);
 		if (c == NULL || p->instance >= c->instances)
-			proc_stop(p, br->plan.stop_ms);
+			proc_stop(p, br->plan.is.stop_ms);
 	}
 }
 
@@ -60,44 +59,31 @@ broker_apply(struct broker *br)
 	retire_surplus(br);
 	TAILQ_FOREACH(c, &br->plan.components, link)
 		for (uint32_t i = 0; i < c->instances; i++)
-			if (broker_find(br, str_of(c->policy->name), i) ==
-			    NULL)
+			if (broker_find(br, c->policy, i) == NULL)
 				proc_start(proc_new(br, c->policy, i));
 }
 
+/* A piece of the plan that is to come. */
 static void
-on_run(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_piece(struct chan *ch, UNUSED uint64_t id, const void *rec, int *fds,
+    void *arg)
 {
-	struct broker *br = arg;
-	int fd = fds[0];
+	struct plan *next = &((struct broker *)arg)->next;
+	int r = -1;
 
-	(void)id;
-	fds[0] = -1;
-	if (plan_add_run(&br->next, rec, fd) == -1)
-		chan_drop(ch, "plan names a component that has no policy");
-}
-
-static void
-on_object(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
-{
-	struct broker *br = arg;
-	int fd = fds[0];
-
-	(void)id;
-	fds[0] = -1;
-	if (plan_add_object(&br->next, rec, fd) == -1)
-		chan_drop(ch, "plan has an object for nobody");
-}
-
-static void
-on_resolver(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
-{
-	struct broker *br = arg;
-
-	(void)id;
-	(void)fds;
-	if (plan_add_resolver(&br->next, rec) == -1)
-		chan_drop(ch, "plan has no proper resolver");
+	switch (chan_type(ch)) {
+	case LAUNCH_RUN:
+		r = plan_add_run(next, rec, fds);
+		break;
+	case LAUNCH_OBJECT:
+		r = plan_add_object(next, rec, fds);
+		break;
+	case LAUNCH_RESOLVER:
+		r = plan_add_resolver(next, rec);
+		break;
+	}
+	if (r == -1)
+		chan_drop(ch, "plan that makes no sense");
 }
 
 /*
@@ -106,26 +92,21 @@ on_resolver(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
  * may be another.  It holds no session, so that none is lost.
  */
 static void
-on_planned(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_planned(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, void *arg)
 {
 	const struct launch_planned *r = rec;
 	struct broker *br = arg;
 	struct proc *p;
 
-	(void)ch;
-	(void)id;
-	(void)fds;
 	plan_clear(&br->plan);
 	br->plan = br->next;
 	TAILQ_INIT(&br->plan.components);
 	TAILQ_CONCAT(&br->plan.components, &br->next.components, link);
 	plan_init(&br->next);
-	br->plan.generation = r->generation;
-	br->plan.level = r->level;
-	br->plan.waived = r->waived;
-	br->plan.stop_ms = r->stop_ms;
-	br->plan.launcher_pid = r->pid;
+	br->plan.is = *r;
 	br->plan.directory = str_dup(r->directory);
+	br->plan.is.directory = str_of(br->plan.directory);
 	if (br->phase == PHASE_RUN) {
 		TAILQ_FOREACH(p, &br->procs, link) {
 			if (strcmp(p->policy->name, "gate") == 0)
@@ -138,46 +119,38 @@ on_planned(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 }
 
 static void
-on_exited(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_exited(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, void *arg)
 {
 	const struct launch_exited *e = rec;
 	struct broker *br = arg;
-	struct proc *p = proc_by_pid(br, (pid_t)e->pid);
+	struct proc *p;
 
-	(void)ch;
-	(void)id;
-	(void)fds;
+	TAILQ_FOREACH(p, &br->procs, link)
+		if (p->pid == (pid_t)e->pid)
+			break;
 	if (p != NULL)
 		proc_exited(p, e);
 }
 
+/* A signal told the launcher. */
 static void
-on_stop(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_signal(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
+    UNUSED int *fds, void *arg)
 {
-	(void)ch;
-	(void)id;
-	(void)rec;
-	(void)fds;
-	admin_stop(arg);
-}
-
-static void
-on_hup(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
-{
-	(void)ch;
-	(void)id;
-	(void)rec;
-	(void)fds;
-	admin_reload(arg, NULL, 0);
+	if (chan_type(ch) == LAUNCH_STOP)
+		admin_stop(arg);
+	else
+		admin_reload(arg, NULL, 0);
 }
 
 const struct chan_on launch_on[] = {
-	{ LAUNCH_RUN, on_run },
-	{ LAUNCH_OBJECT, on_object },
-	{ LAUNCH_RESOLVER, on_resolver },
+	{ LAUNCH_RUN, on_piece },
+	{ LAUNCH_OBJECT, on_piece },
+	{ LAUNCH_RESOLVER, on_piece },
 	{ LAUNCH_PLANNED, on_planned },
 	{ LAUNCH_EXITED, on_exited },
-	{ LAUNCH_STOP, on_stop },
-	{ LAUNCH_HUP, on_hup },
+	{ LAUNCH_STOP, on_signal },
+	{ LAUNCH_HUP, on_signal },
 	{ 0, NULL },
 };

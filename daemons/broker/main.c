@@ -22,11 +22,9 @@
 #include "broker.h"
 
 static void
-on_launcher_gone(struct chan *ch, const char *why, void *arg)
+on_launcher_gone(UNUSED struct chan *ch, UNUSED const char *why,
+    UNUSED void *arg)
 {
-	(void)ch;
-	(void)why;
-	(void)arg;
 	exit(1);
 }
 

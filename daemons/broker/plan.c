@@ -3,6 +3,7 @@
  * What is to run, as the launcher read it from the configuration.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -12,7 +13,7 @@
 void
 plan_init(struct plan *p)
 {
-	*p = (struct plan){ .generation = 0 };
+	*p = (struct plan){ .directory = NULL };
 	TAILQ_INIT(&p->components);
 }
 
@@ -46,50 +47,49 @@ plan_clear(struct plan *p)
 }
 
 struct component *
-plan_find(struct plan *p, struct str name)
+plan_find(struct plan *p, const char *name)
 {
 	struct component *c;
 
 	TAILQ_FOREACH(c, &p->components, link)
-		if (str_eq(name, str_of(c->policy->name)))
+		if (strcmp(name, c->policy->name) == 0)
 			return c;
 	return NULL;
 }
 
 int
-plan_add_run(struct plan *p, const struct launch_run *r, int fd)
+plan_add_run(struct plan *p, const struct launch_run *r, int *fd)
 {
 	const struct policy *policy = policy_find(r->component);
 	struct component *c;
 
-	if (policy == NULL || plan_find(p, r->component) != NULL) {
-		fd_close(&fd);
+	if (policy == NULL || plan_find(p, policy->name) != NULL)
 		return -1;
-	}
 	c = xcalloc(1, sizeof(*c));
 	c->policy = policy;
 	c->instances = r->instances;
-	c->config_fd = fd;
+	c->config_fd = *fd;
+	*fd = -1;
 	TAILQ_INIT(&c->objects);
 	TAILQ_INSERT_TAIL(&p->components, c, link);
 	return 0;
 }
 
 int
-plan_add_object(struct plan *p, const struct launch_object *r, int fd)
+plan_add_object(struct plan *p, const struct launch_object *r, int *fd)
 {
-	struct component *c = plan_find(p, r->component);
+	const struct policy *policy = policy_find(r->component);
+	struct component *c;
 	struct object *o;
 
-	if (c == NULL) {
-		fd_close(&fd);
+	if (policy == NULL || (c = plan_find(p, policy->name)) == NULL)
 		return -1;
-	}
 	o = xcalloc(1, sizeof(*o));
 	o->kind = (enum grant_kind)r->kind;
 	o->instance = r->instance;
 	o->name = str_dup(r->name);
-	o->fd = fd;
+	o->fd = *fd;
+	*fd = -1;
 	TAILQ_INSERT_TAIL(&c->objects, o, link);
 	return 0;
 }

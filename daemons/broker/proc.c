@@ -36,11 +36,8 @@ proc_name(const struct proc *p)
 	static int turn;
 	char *s = names[turn ^= 1];
 
-	if (p->instance == 0)
-		snprintf(s, sizeof(names[0]), "%s", p->policy->name);
-	else
-		snprintf(s, sizeof(names[0]), "%s/%u", p->policy->name,
-		    p->instance);
+	snprintf(s, sizeof(names[0]), p->instance == 0 ? "%s" : "%s/%u",
+	    p->policy->name, p->instance);
 	return s;
 }
 
@@ -50,17 +47,6 @@ proc_trusted(const struct proc *p)
 	/* Its channel may have closed before the launcher saw it die. */
 	return (p->state == PROC_UP || p->state == PROC_READY) &&
 	    p->ch != NULL;
-}
-
-struct proc *
-proc_by_pid(struct broker *br, pid_t pid)
-{
-	struct proc *p;
-
-	TAILQ_FOREACH(p, &br->procs, link)
-		if (p->pid == pid)
-			return p;
-	return NULL;
 }
 
 static void proc_ended(struct proc *p);
@@ -121,11 +107,10 @@ proc_free(struct proc **pp)
  * launcher's word (proc_exited) decides what comes next.
  */
 static void
-on_gone(struct chan *ch, const char *why, void *arg)
+on_gone(UNUSED struct chan *ch, const char *why, void *arg)
 {
 	struct proc *p = arg;
 
-	(void)ch;
 	if (why != NULL)
 		broker_say(p->br, 2, "security: channel of %s closed: %s",
 		    proc_name(p), why);
@@ -136,12 +121,11 @@ on_gone(struct chan *ch, const char *why, void *arg)
 }
 
 static void
-on_attested(unsigned type, const void *rec, int *fds, void *arg)
+on_attested(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 {
 	const struct launch_attested *a = rec;
 	struct proc *p = arg;
 
-	(void)fds;
 	p->ask = 0;
 	/* It may have died, and we know only that its channel closed. */
 	if (type == 0 || p->state != PROC_ATTESTING || p->ch == NULL)
@@ -169,13 +153,11 @@ attest(struct proc *p)
 }
 
 static void
-on_sealed(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_sealed(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
+    UNUSED int *fds, void *arg)
 {
 	struct proc *p = arg;
 
-	(void)id;
-	(void)rec;
-	(void)fds;
 	if (p->sealed) {
 		chan_drop(ch, "sealed twice");
 		return;
@@ -186,38 +168,47 @@ on_sealed(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		attest(p);
 }
 
+/* Those who waited for this mailbox: it is there, or cannot be had. */
 static void
-on_ready(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+settle(struct proc *p, bool ready)
 {
-	struct proc *p = arg;
 	struct waiter *w;
 
-	(void)id;
-	(void)rec;
-	(void)fds;
+	while ((w = TAILQ_FIRST(&p->waiters)) != NULL) {
+		TAILQ_REMOVE(&p->waiters, w, link);
+		if (w->asker == NULL || !proc_trusted(w->asker))
+			;
+		else if (ready)
+			introduce_mailbox(p, w->asker, w->id);
+		else
+			request_refuse(w->asker, w->id, EAGAIN,
+			    "the mailbox process did not start");
+		free(w);
+	}
+}
+
+static void
+on_ready(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
+    UNUSED int *fds, void *arg)
+{
+	struct proc *p = arg;
+
 	if (p->state != PROC_UP) {
 		chan_drop(ch, "ready out of turn");
 		return;
 	}
 	p->state = PROC_READY;
-	while ((w = TAILQ_FIRST(&p->waiters)) != NULL) {
-		TAILQ_REMOVE(&p->waiters, w, link);
-		if (w->asker != NULL && proc_trusted(w->asker))
-			introduce_mailbox(p, w->asker, w->id);
-		free(w);
-	}
+	settle(p, true);
 	admin_progress(p->br);
 }
 
 static void
-on_log(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_log(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, void *arg)
 {
 	const struct broker_log *l = rec;
 	struct proc *p = arg;
 
-	(void)ch;
-	(void)id;
-	(void)fds;
 	broker_say(p->br, l->level, "%s: " STR_FMT, proc_name(p),
 	    STR_ARG(l->text));
 }
@@ -226,23 +217,22 @@ static const struct chan_on proc_on[] = {
 	{ BROKER_LOG, on_log },
 	{ BROKER_SEALED, on_sealed },
 	{ BROKER_READY, on_ready },
-	{ BROKER_CONNECT, request_connect },
-	{ BROKER_RESOLVER, request_resolver },
-	{ BROKER_TABLE, request_table },
-	{ BROKER_INCLUDE, request_include },
-	{ BROKER_MAILBOX, request_mailbox },
-	{ BROKER_REOPEN, request_reopen },
-	{ BROKER_ADMIN, request_admin },
+	{ BROKER_CONNECT, request },
+	{ BROKER_RESOLVER, request },
+	{ BROKER_TABLE, request },
+	{ BROKER_INCLUDE, request },
+	{ BROKER_MAILBOX, request },
+	{ BROKER_REOPEN, request },
+	{ BROKER_ADMIN, request },
 	{ 0, NULL },
 };
 
 static void
-on_spawned(unsigned type, const void *rec, int *fds, void *arg)
+on_spawned(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 {
 	const struct launch_spawned *a = rec;
 	struct proc *p = arg;
 
-	(void)fds;
 	p->ask = 0;
 	if (type == 0)
 		return;
@@ -285,12 +275,9 @@ proc_start(struct proc *p)
 	p->started_ms = loop_now(p->br->loop);
 	p->ch = chan_new(p->br->loop, sv[0], &edge_broker, SIDE_B, proc_on,
 	    on_gone, p);
-	if (p->is_mailbox)
-		p->ask = chan_ask(p->br->launcher, LAUNCH_MAILBOX, &m, &sv[1],
-		    on_spawned, p);
-	else
-		p->ask = chan_ask(p->br->launcher, LAUNCH_SPAWN, &q, &sv[1],
-		    on_spawned, p);
+	p->ask = chan_ask(p->br->launcher,
+	    p->is_mailbox ? LAUNCH_MAILBOX : LAUNCH_SPAWN,
+	    p->is_mailbox ? (const void *)&m : &q, &sv[1], on_spawned, p);
 	timer_set(&p->timer, SEAL_MS);
 }
 
@@ -331,23 +318,6 @@ proc_stop(struct proc *p, uint32_t grace_ms)
 	}
 }
 
-/* Those who waited for a mailbox that cannot be had. */
-static void
-fail_waiters(struct proc *p)
-{
-	struct broker_refused no = { .error = EAGAIN,
-		.why = STR("the mailbox process did not start") };
-	struct waiter *w;
-
-	while ((w = TAILQ_FIRST(&p->waiters)) != NULL) {
-		TAILQ_REMOVE(&p->waiters, w, link);
-		if (w->asker != NULL && w->asker->ch != NULL)
-			chan_answer(w->asker->ch, BROKER_REFUSED, w->id, &no,
-			    NULL);
-		free(w);
-	}
-}
-
 /*
  * It is not there any more.  A component that is in the plan comes again: at
  * once after a healthy life, else twice as late as the last time, so that one
@@ -361,7 +331,7 @@ proc_ended(struct proc *p)
 	timer_cancel(&p->timer);
 	chan_free(&p->ch);
 	request_forget(p->br, p);
-	fail_waiters(p);
+	settle(p, false);
 	p->pid = 0;
 	if (p->state == PROC_STOPPING || p->is_mailbox ||
 	    p->br->phase == PHASE_STOP) {

@@ -12,10 +12,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "net/netaddr.h"
 
 #include "broker.h"
 
@@ -31,8 +31,8 @@ request_buckets(const struct policy *policy)
 	return b;
 }
 
-static void
-refuse(struct proc *p, uint64_t id, int error, const char *why)
+void
+request_refuse(struct proc *p, uint64_t id, int error, const char *why)
 {
 	struct broker_refused no = { .error = (uint32_t)error,
 		.why = str_of(why) };
@@ -66,7 +66,7 @@ charge(struct proc *p, uint64_t id, const char *verb)
 	if (b->tokens < 1) {
 		b->refused++;
 		grants_note(&p->br->grants, p, false, verb, "over its rate");
-		refuse(p, id, EAGAIN, "more requests than the policy allows");
+		request_refuse(p, id, EAGAIN, "more requests than the policy allows");
 		return false;
 	}
 	b->tokens -= 1;
@@ -76,62 +76,26 @@ charge(struct proc *p, uint64_t id, const char *verb)
 
 /* --- connections ---------------------------------------------------------- */
 
-static socklen_t
-to_sockaddr(const struct netaddr *a, struct sockaddr_storage *ss)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)ss;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
-
-	memset(ss, 0, sizeof(*ss));
-	if (a->family == 4) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(a->port);
-		memcpy(&in->sin_addr, a->ip, 4);
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(a->port);
-	memcpy(&in6->sin6_addr, a->ip, 16);
-	return sizeof(*in6);
-}
-
-static void
-from_sockaddr(const struct sockaddr_storage *ss, struct netaddr *a)
-{
-	const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
-
-	memset(a, 0, sizeof(*a));
-	if (ss->ss_family == AF_INET) {
-		a->family = 4;
-		a->port = ntohs(in->sin_port);
-		memcpy(a->ip, &in->sin_addr, 4);
-	} else if (ss->ss_family == AF_INET6) {
-		a->family = 6;
-		a->port = ntohs(in6->sin6_port);
-		memcpy(a->ip, &in6->sin6_addr, 16);
-	}
-}
-
 /* A socket that is connecting, or -1 with errno. */
 static int
-start_connect(const struct netaddr *to, const struct netaddr *bind_to)
+start_connect(int type, const struct netaddr *to, const struct netaddr *bind_to)
 {
 	struct sockaddr_storage ss;
-	socklen_t len;
+	socklen_t len = netaddr_to(to, &ss);
 	int one = 1, fd;
 
-	fd = socket(to->family == 4 ? AF_INET : AF_INET6,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (bind_to->family != 0) {
-		len = to_sockaddr(bind_to, &ss);
-		if (bind(fd, (struct sockaddr *)&ss, len) == -1)
+	if (type == SOCK_STREAM)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (bind_to != NULL && bind_to->family != 0) {
+		struct sockaddr_storage own;
+		socklen_t own_len = netaddr_to(bind_to, &own);
+
+		if (bind(fd, (struct sockaddr *)&own, own_len) == -1)
 			goto fail;
 	}
-	len = to_sockaddr(to, &ss);
 	if (connect(fd, (struct sockaddr *)&ss, len) == -1 &&
 	    errno != EINPROGRESS)
 		goto fail;
@@ -141,174 +105,124 @@ fail:
 	return -1;
 }
 
-void
-request_connect(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg)
+static void
+do_connect(struct proc *p, uint64_t id, const void *rec)
 {
 	const struct broker_connect *q = rec;
-	struct proc *p = arg;
 	struct broker_connected a;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
+	char text[NETADDR_TEXT];
 	int fd;
 
-	(void)fds;
-	if (!charge(p, id, "connect"))
-		return;
-	if ((q->to.family != 4 && q->to.family != 6) ||
+	if (netaddr_bits(&q->to) == 0 ||
 	    (q->bind.family != 0 && q->bind.family != q->to.family) ||
 	    !ticket_address_ok(&p->br->address_key, &q->to, q->expires,
 	    q->ticket)) {
 		/* Not an address that dns vouched for. */
 		grants_note(&p->br->grants, p, false, "connect",
 		    "no ticket for port %u", q->to.port);
-		refuse(p, id, EPERM, "no such address was resolved for you");
+		request_refuse(p, id, EPERM,
+		    "no such address was resolved for you");
 		return;
 	}
-	fd = start_connect(&q->to, &q->bind);
-	grants_note(&p->br->grants, p, fd != -1, "connect",
-	    "%u.%u.%u.%u%s:%u", q->to.ip[0], q->to.ip[1], q->to.ip[2],
-	    q->to.ip[3], q->to.family == 6 ? "...(IPv6)" : "", q->to.port);
+	fd = start_connect(SOCK_STREAM, &q->to, &q->bind);
+	grants_note(&p->br->grants, p, fd != -1, "connect", "%s:%u",
+	    netaddr_text(&q->to, text), q->to.port);
 	if (fd == -1) {
-		refuse(p, id, errno, strerror(errno));
+		request_refuse(p, id, errno, strerror(errno));
 		return;
 	}
 	memset(&ss, 0, sizeof(ss));
 	getsockname(fd, (struct sockaddr *)&ss, &len);
-	from_sockaddr(&ss, &a.local);
-	chan_answer(ch, BROKER_CONNECTED, id, &a, &fd);
+	netaddr_from(&ss, &a.local);
+	chan_answer(p->ch, BROKER_CONNECTED, id, &a, &fd);
 }
 
-/*
- * Resolvers are objects of the plan (kind GRANT_FILE, name `resolver`): their
- * names are addresses that the launcher read in the configuration.
- */
-void
-request_resolver(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg)
+/* The plan has the resolvers that the launcher read in the configuration. */
+static void
+do_resolver(struct proc *p, uint64_t id, const void *rec)
 {
 	const struct broker_resolver *q = rec;
-	struct proc *p = arg;
-	struct broker_socket a;
-	struct sockaddr_storage ss;
-	socklen_t len;
 	int fd;
 
-	(void)fds;
-	memset(&a, 0, sizeof(a));
-	if (!charge(p, id, "resolver"))
-		return;
 	if (q->index >= p->br->plan.nresolvers) {
-		refuse(p, id, ENOENT, "no resolver with this number");
+		request_refuse(p, id, ENOENT, "no resolver with this number");
 		return;
 	}
-	len = to_sockaddr(&p->br->plan.resolvers[q->index], &ss);
-	fd = socket(ss.ss_family, (q->tcp ? SOCK_STREAM : SOCK_DGRAM) |
-	    SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd != -1 && connect(fd, (struct sockaddr *)&ss, len) == -1 &&
-	    errno != EINPROGRESS)
-		fd_close(&fd);
+	fd = start_connect(q->tcp ? SOCK_STREAM : SOCK_DGRAM,
+	    &p->br->plan.resolvers[q->index], NULL);
 	grants_note(&p->br->grants, p, fd != -1, "resolver", "%u %s",
 	    q->index, q->tcp ? "tcp" : "udp");
-	if (fd == -1) {
-		refuse(p, id, errno, strerror(errno));
-		return;
-	}
-	chan_answer(ch, BROKER_SOCKET, id, &a, &fd);
+	if (fd == -1)
+		request_refuse(p, id, errno, strerror(errno));
+	else
+		chan_answer(p->ch, BROKER_SOCKET, id, NULL, &fd);
 }
 
 /* --- what the launcher opens ---------------------------------------------- */
 
-/* A question passed on to the launcher for a component. */
-struct errand {
-	LIST_ENTRY(errand) link;
-	struct proc *asker; /* NULL: it has gone */
-	uint64_t id;
-	unsigned answer; /* type of the answer with a descriptor */
-};
+/* Questions passed on to the launcher. */
+static struct waiter_list errands = TAILQ_HEAD_INITIALIZER(errands);
 
-static LIST_HEAD(, errand) errands = LIST_HEAD_INITIALIZER(errands);
+static struct waiter *
+wait_in(struct waiter_list *list, struct proc *asker, uint64_t id)
+{
+	struct waiter *w = xcalloc(1, sizeof(*w));
+
+	w->asker = asker;
+	w->id = id;
+	TAILQ_INSERT_TAIL(list, w, link);
+	return w;
+}
 
 static void
 on_file(unsigned type, const void *rec, int *fds, void *arg)
 {
 	const struct launch_refused *no = rec;
-	struct errand *e = arg;
-	struct broker_file a;
+	struct waiter *w = arg;
 
-	memset(&a, 0, sizeof(a));
-	if (e->asker == NULL || e->asker->ch == NULL)
+	if (w->asker == NULL || w->asker->ch == NULL)
 		;
 	else if (type == LAUNCH_FILE)
-		chan_answer(e->asker->ch, e->answer, e->id, &a, fds);
+		chan_answer(w->asker->ch, BROKER_FILE, w->id, NULL, fds);
 	else
-		refuse(e->asker, e->id,
+		request_refuse(w->asker, w->id,
 		    type == 0 ? EAGAIN : (int)no->error,
 		    type == 0 ? "launcher" : strerror((int)no->error));
-	LIST_REMOVE(e, link);
-	free(e);
+	TAILQ_REMOVE(&errands, w, link);
+	free(w);
 }
 
 static void
-send_errand(struct proc *p, uint64_t id, const struct launch_open *q)
+send_errand(struct proc *p, uint64_t id, const char *verb,
+    enum launch_what what, struct str name)
 {
-	struct errand *e = xcalloc(1, sizeof(*e));
+	struct launch_open q = { .what = (uint8_t)what, .name = name };
 
-	e->asker = p;
-	e->id = id;
-	e->answer = BROKER_FILE;
-	LIST_INSERT_HEAD(&errands, e, link);
-	chan_ask(p->br->launcher, LAUNCH_OPEN, q, NULL, on_file, e);
+	grants_note(&p->br->grants, p, true, verb, STR_FMT, STR_ARG(name));
+	chan_ask(p->br->launcher, LAUNCH_OPEN, &q, NULL, on_file,
+	    wait_in(&errands, p, id));
 }
 
-void
-request_table(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg)
+static void
+do_table(struct proc *p, uint64_t id, const void *rec)
 {
-	const struct broker_table *t = rec;
-	struct launch_open q = { .what = OPEN_TABLE, .name = t->table };
-	struct proc *p = arg;
-
-	(void)ch;
-	(void)fds;
-	if (!charge(p, id, "table"))
-		return;
-	grants_note(&p->br->grants, p, true, "table", STR_FMT,
-	    STR_ARG(t->table));
-	send_errand(p, id, &q);
+	send_errand(p, id, "table", OPEN_TABLE,
+	    ((const struct broker_table *)rec)->table);
 }
 
-void
-request_include(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg)
+static void
+do_include(struct proc *p, uint64_t id, const void *rec)
 {
-	const struct broker_include *i = rec;
-	struct launch_open q = { .what = OPEN_INCLUDE, .name = i->path };
-	struct proc *p = arg;
-
-	(void)ch;
-	(void)fds;
-	if (!charge(p, id, "include"))
-		return;
-	grants_note(&p->br->grants, p, true, "include", STR_FMT,
-	    STR_ARG(i->path));
-	send_errand(p, id, &q);
+	send_errand(p, id, "include", OPEN_INCLUDE,
+	    ((const struct broker_include *)rec)->path);
 }
 
-void
-request_reopen(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg)
+static void
+do_reopen(struct proc *p, uint64_t id, UNUSED const void *rec)
 {
-	struct launch_open q = { .what = OPEN_LOG };
-	struct proc *p = arg;
-
-	(void)ch;
-	(void)rec;
-	(void)fds;
-	if (!charge(p, id, "reopen"))
-		return;
-	grants_note(&p->br->grants, p, true, "reopen", "log");
-	send_errand(p, id, &q);
+	send_errand(p, id, "reopen", OPEN_LOG, STR("log"));
 }
 
 /* --- mailboxes ------------------------------------------------------------ */
@@ -337,20 +251,14 @@ find_mailbox(struct broker *br, const struct broker_mailbox *q, size_t *out_n)
 	return NULL;
 }
 
-void
-request_mailbox(struct chan *ch, uint64_t id, const void *rec, int *fds,
-    void *arg)
+static void
+do_mailbox(struct proc *p, uint64_t id, const void *rec)
 {
 	const struct broker_mailbox *q = rec;
-	struct proc *p = arg, *m;
 	struct broker *br = p->br;
-	struct waiter *w;
+	struct proc *m;
 	size_t n;
 
-	(void)ch;
-	(void)fds;
-	if (!charge(p, id, "mailbox"))
-		return;
 	/*
 	 * local names users, or a directory with a file that an alias names;
 	 * virtual numbers that the configuration gave.
@@ -363,7 +271,7 @@ request_mailbox(struct chan *ch, uint64_t id, const void *rec, int *fds,
 	}
 	m = find_mailbox(br, q, &n);
 	if (m == NULL && n >= MAILBOXES_MAX) {
-		refuse(p, id, EAGAIN, "too many mailboxes at once");
+		request_refuse(p, id, EAGAIN, "too many mailboxes at once");
 		return;
 	}
 	if (m == NULL) {
@@ -376,42 +284,57 @@ request_mailbox(struct chan *ch, uint64_t id, const void *rec, int *fds,
 		m->gid = q->gid;
 		proc_start(m);
 	}
-	if (m->state == PROC_READY) {
+	if (m->state == PROC_READY)
 		introduce_mailbox(m, p, id);
-		return;
-	}
-	w = xcalloc(1, sizeof(*w));
-	w->asker = p;
-	w->id = id;
-	TAILQ_INSERT_TAIL(&m->waiters, w, link);
+	else
+		wait_in(&m->waiters, p, id);
 }
 
+/* --- who may ask ---------------------------------------------------------- */
+
+/* Each verb by its name in the policies, and what is done once it is paid. */
+static const struct verb {
+	unsigned type;
+	const char *name;
+	void (*fn)(struct proc *p, uint64_t id, const void *rec);
+} verbs[] = {
+	{ BROKER_CONNECT, "connect", do_connect },
+	{ BROKER_RESOLVER, "resolver", do_resolver },
+	{ BROKER_TABLE, "table", do_table },
+	{ BROKER_INCLUDE, "include", do_include },
+	{ BROKER_MAILBOX, "mailbox", do_mailbox },
+	{ BROKER_REOPEN, "reopen", do_reopen },
+	{ BROKER_ADMIN, "admin", admin_ask },
+};
+
 void
-request_admin(struct chan *ch, uint64_t id, const void *rec, int *fds,
+request(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
     void *arg)
 {
-	struct proc *p = arg;
+	for (size_t i = 0; i < NELEM(verbs); i++)
+		if (verbs[i].type == chan_type(ch) &&
+		    charge(arg, id, verbs[i].name))
+			verbs[i].fn(arg, id, rec);
+}
 
-	(void)ch;
-	(void)fds;
-	if (charge(p, id, "admin"))
-		admin_ask(p, id, rec);
+static void
+forget(struct waiter_list *list, const struct proc *asker)
+{
+	struct waiter *w;
+
+	TAILQ_FOREACH(w, list, link)
+		if (w->asker == asker)
+			w->asker = NULL;
 }
 
 void
 request_forget(struct broker *br, struct proc *asker)
 {
-	struct errand *e;
 	struct proc *p;
-	struct waiter *w;
 
-	LIST_FOREACH(e, &errands, link)
-		if (e->asker == asker)
-			e->asker = NULL;
+	forget(&errands, asker);
 	TAILQ_FOREACH(p, &br->procs, link)
-		TAILQ_FOREACH(w, &p->waiters, link)
-			if (w->asker == asker)
-				w->asker = NULL;
+		forget(&p->waiters, asker);
 	if (br->reload_asker == asker)
 		br->reload_asker = NULL;
 }

@@ -66,6 +66,7 @@ struct chan {
 	int64_t lazy_ms;
 	int fd;
 	enum side own;
+	unsigned type; /* of the record that is being handled */
 	int busy; /* depth of callbacks that use this channel */
 	bool dead; /* closed, gone() called or on its way */
 	bool told; /* gone() was called */
@@ -448,6 +449,12 @@ chan_full(const struct chan *ch)
 	return ch->queued >= QUEUE_FULL;
 }
 
+unsigned
+chan_type(const struct chan *ch)
+{
+	return ch->type;
+}
+
 size_t
 chan_waiting(const struct chan *ch)
 {
@@ -505,6 +512,7 @@ deliver_record(struct chan *ch, const struct rec_head *h, const void *rec,
 		return deliver_answer(ch, h, rec, fds);
 	for (const struct chan_on *on = ch->on; on->type != 0; on++) {
 		if (on->type == h->type->type) {
+			ch->type = on->type;
 			on->fn(ch, h->id, rec, fds, ch->arg);
 			return 0;
 		}

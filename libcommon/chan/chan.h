@@ -63,7 +63,8 @@ void chan_free(struct chan **chp);
 /*
  * Send a record that needs no answer, with the n descriptors its type says;
  * they move: fds[] is -1 afterwards, whatever happens.  id means what the edge
- * says (0 when nothing).
+ * says (0 when nothing).  rec may be NULL where a record has no fields; so it
+ * may below.
  */
 void chan_tell(struct chan *ch, unsigned type, uint64_t id, const void *rec,
     int *fds);
@@ -99,6 +100,9 @@ void chan_reading(struct chan *ch, int on);
 
 /* Close the channel as if the peer had broken a rule; gone() is called. */
 void chan_drop(struct chan *ch, const char *why);
+
+/* Within a handler: the type of the record it was called for. */
+unsigned chan_type(const struct chan *ch);
 
 /* How many questions wait for an answer. */
 size_t chan_waiting(const struct chan *ch);

@@ -44,6 +44,27 @@ netaddr_parse(struct str s, struct netaddr *out)
 	return out->family == 0 ? -1 : 0;
 }
 
+socklen_t
+netaddr_to(const struct netaddr *a, struct sockaddr_storage *out)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (a->family == 4) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(a->port);
+		memcpy(&in->sin_addr, a->ip, 4);
+		return sizeof(*in);
+	}
+	if (a->family != 6)
+		return 0;
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(a->port);
+	memcpy(&in6->sin6_addr, a->ip, 16);
+	return sizeof(*in6);
+}
+
 void
 netaddr_from(const struct sockaddr_storage *ss, struct netaddr *out)
 {

@@ -28,6 +28,9 @@ const char *netaddr_text(const struct netaddr *a, char dst[NETADDR_TEXT]);
  */
 int netaddr_parse(struct str s, struct netaddr *out);
 
+/* The kernel's form; returns its length, 0 when there is no address. */
+socklen_t netaddr_to(const struct netaddr *a, struct sockaddr_storage *out);
+
 /* From what accept(2) and getsockname(2) tell; family 0 when neither. */
 void netaddr_from(const struct sockaddr_storage *ss, struct netaddr *out);
 

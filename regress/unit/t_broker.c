@@ -492,7 +492,7 @@ test_death(void **state)
 	/* Its channel closes before the launcher has seen it die. */
 	chan_free(&actors[0].ch);
 	settle();
-	introduce(broker_find(&br, STR("lookup"), 0));
+	introduce(broker_find(&br, policy_find(STR("lookup")), 0));
 	settle();
 	chan_tell(launcher, LAUNCH_EXITED, 0, &e, NULL);
 	settle();
