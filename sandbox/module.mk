@@ -6,8 +6,7 @@ SANDBOX_SRCS += audit.c capsicum_plan.c place.c policy.c policy_lookup.c \
 POLC_PARTS := polc policy policy_names policy_parse policy_text promise \
 	reach sha256
 
-SANDBOX_SYSTEM := $(shell uname -s)
-ifeq ($(SANDBOX_SYSTEM),Linux)
+ifeq ($(PORT),linux)
 SANDBOX_SRCS += attest_linux.c audit_fds_linux.c audit_linux.c bpf_eval.c \
 	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
 	linux.c names_linux.c plan.c points_linux.c probe_linux.c \
@@ -19,7 +18,7 @@ BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libseccomp libcap-ng)
 else
 SANDBOX_SRCS += attest_bsd.c bsd.c names_bsd.c
 POLC_PARTS += names_bsd
-ifeq ($(SANDBOX_SYSTEM),FreeBSD)
+ifeq ($(SYSTEM),FreeBSD)
 SANDBOX_SRCS += freebsd.c
 else
 SANDBOX_SRCS += openbsd.c

@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/self.h"
 #include "conf/eval.h"
 
 /*
@@ -127,31 +128,18 @@ instance_pid(const struct instance *in)
 	return r;
 }
 
-/* The directory this very program is in. */
-static void
-own_directory(char path[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
-
-	if (n <= 0) {
-		path[0] = '\0';
-		return;
-	}
-	path[n] = '\0';
-	*strrchr(path, '/') = '\0';
-}
-
 char *
 program_path(const char *name)
 {
-	char own[PATH_MAX], *path;
+	char *own = self_directory(), *path = NULL;
 
-	own_directory(own);
-	path = xasprintf("%s/../libexec/postern/%s", own, name);
-	if (own[0] == '\0' || access(path, X_OK) == -1) {
+	if (own != NULL)
+		path = xasprintf("%s/../libexec/postern/%s", own, name);
+	if (path == NULL || access(path, X_OK) == -1) {
 		free(path);
 		path = xasprintf("%s/%s", LIBEXECDIR, name);
 	}
+	free(own);
 	return path;
 }
 
@@ -164,14 +152,16 @@ policy_path(const char *name)
 {
 	static const char *const where[] = { "../share/postern/policy",
 		"../../policy" };
-	char own[PATH_MAX], *path;
+	char *own = self_directory(), *path;
 
-	own_directory(own);
-	for (size_t i = 0; i < NELEM(where); i++) {
+	for (size_t i = 0; own != NULL && i < NELEM(where); i++) {
 		path = xasprintf("%s/%s/%s.policy", own, where[i], name);
-		if (own[0] != '\0' && access(path, R_OK) == 0)
+		if (access(path, R_OK) == 0) {
+			free(own);
 			return path;
+		}
 		free(path);
 	}
+	free(own);
 	return xasprintf("%s/policy/%s.policy", DATADIR, name);
 }

@@ -5,7 +5,6 @@
 #include "mailctl.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,34 +15,14 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-
-/* A socket's name is short; the directory it is in need not be. */
-static int
-connect_to(const char *dir, const char *name)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir_fd = -1, r;
-
-	if (fd == -1)
-		return -1;
-	r = snprintf(un.sun_path, sizeof(un.sun_path), "%s/%s", dir, name);
-	if (r >= (int)sizeof(un.sun_path)) {
-		dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		snprintf(un.sun_path, sizeof(un.sun_path),
-		    "/proc/self/fd/%d/%s", dir_fd, name);
-	}
-	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) == -1)
-		fd_close(&fd);
-	fd_close(&dir_fd);
-	return fd;
-}
+#include "net/unixsock.h"
 
 bool
 talk_open(struct talk *t, const struct instance *in)
 {
 	*t = (struct talk){ .got_fd = -1 };
 	buf_init(&t->in, 4 * REC_MAX);
-	t->fd = connect_to(in->queue_dir, "public/control");
+	t->fd = unixsock_connect(in->queue_dir, "public/control");
 	return t->fd != -1;
 }
 

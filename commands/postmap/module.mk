@@ -1,4 +1,4 @@
 COMMANDS += postmap
 postmap_SRCS := main.c build.c config.c message.c query.c values.c
 postmap_NAMES := postalias newaliases
-postmap_LIBS := $(call pkg_libs,libcdb)
+postmap_LIBS = $(CDB_LIBS)

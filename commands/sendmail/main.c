@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/self.h"
 #include "mail/addrlist.h"
 #include "mail/utf8.h"
 #include "mail/xtext.h"
@@ -258,15 +259,11 @@ post(const struct options *o, const struct passwd *pw)
 static char *
 command_path(const char *name)
 {
-	char own[4096];
-	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
-	char *path, *slash;
+	char *own = self_directory(), *path;
 
-	own[n > 0 ? n : 0] = '\0';
-	slash = strrchr(own, '/');
-	if (slash != NULL) {
-		*slash = '\0';
+	if (own != NULL) {
 		path = xasprintf("%s/%s", own, name);
+		free(own);
 		if (access(path, X_OK) == 0)
 			return path;
 		free(path);

@@ -3,7 +3,6 @@
  * A submission on its way: to pickup, which answers when it is on disk; and
  * where nobody answers, into maildrop, where pickup will find it.
  */
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -178,7 +177,7 @@ create(mode_t mode)
 	mode_t mask;
 	int fd;
 
-	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+	if (getentropy(r, sizeof(r)) == -1)
 		return -1;
 	for (size_t i = 0; i < sizeof(r); i++) {
 		name[n++] = hex[r[i] >> 4];

@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "log/log.h"
@@ -31,7 +31,7 @@ on_launcher_gone(UNUSED struct chan *ch, UNUSED const char *why,
 static int
 make_key(struct ticket_key *k)
 {
-	if (getrandom(k->key, sizeof(k->key), 0) != (ssize_t)sizeof(k->key))
+	if (getentropy(k->key, sizeof(k->key)) == -1)
 		log_fatal("random numbers: %s", strerror(errno));
 	k->have = true;
 	return memfd_from("key", k->key, sizeof(k->key));

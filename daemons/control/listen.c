@@ -19,14 +19,9 @@
 static int
 peer_uid(int fd, uid_t *out)
 {
-	struct ucred cr;
-	socklen_t len = sizeof(cr);
+	gid_t gid;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cr, &len) == -1 ||
-	    len != sizeof(cr) || cr.uid == (uid_t)-1)
-		return -1;
-	*out = cr.uid;
-	return 0;
+	return getpeereid(fd, out, &gid) == 0 && *out != (uid_t)-1 ? 0 : -1;
 }
 
 static void

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include <sys/random.h>
-
 #include <string.h>
+#include <unistd.h>
 
 #include "log/log.h"
 
@@ -15,8 +14,8 @@ random_u32(void)
 	uint32_t x;
 
 	if (left < sizeof(x)) {
-		if (getrandom(pool, sizeof(pool), 0) != sizeof(pool))
-			log_fatal("getrandom does not work");
+		if (getentropy(pool, sizeof(pool)) == -1)
+			log_fatal("getentropy does not work");
 		left = sizeof(pool);
 	}
 	left -= sizeof(x);

@@ -5,7 +5,6 @@
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -20,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "net/unixsock.h"
 
 #include "launcher.h"
 
@@ -119,10 +119,9 @@ int
 listen_unix(struct launcher *l, const char *path, mode_t mode,
     struct buf *err)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	char *key = xasprintf("unix:%s", path), *full;
 	struct listener *s = find(l, key);
-	int fd, ok;
+	int fd;
 
 	if (s != NULL) {
 		free(key);
@@ -130,26 +129,10 @@ listen_unix(struct launcher *l, const char *path, mode_t mode,
 		return s->fd;
 	}
 	full = xasprintf("%s/%s", l->queue_dir, path);
-	if (strlcpy(un.sun_path, full, sizeof(un.sun_path)) >=
-	    sizeof(un.sun_path)) {
-		/* The name of a socket is short; its directory need not be. */
-		int dir = open(l->queue_dir, O_PATH | O_CLOEXEC);
-
-		snprintf(un.sun_path, sizeof(un.sun_path),
-		    "/proc/self/fd/%d/%s", dir, path);
-		unlinkat(dir, path, 0);
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-		    SOCK_NONBLOCK, 0);
-		ok = bind(fd, (struct sockaddr *)&un, sizeof(un)) == 0;
-		close(dir);
-	} else {
-		unlink(full);
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-		    SOCK_NONBLOCK, 0);
-		ok = bind(fd, (struct sockaddr *)&un, sizeof(un)) == 0;
-	}
+	fd = unixsock_bind(l->queue_dir, path);
 	/* Who may do what is decided by the kernel's word on the client. */
-	if (!ok || chmod(full, mode) == -1 || listen(fd, SOMAXCONN) == -1) {
+	if (fd == -1 || fd_nonblock(fd, 1) == -1 || chmod(full, mode) == -1 ||
+	    listen(fd, SOMAXCONN) == -1) {
 		buf_printf(err, "cannot listen on %s: %s", full,
 		    strerror(errno));
 		fd_close(&fd);

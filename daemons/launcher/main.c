@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/self.h"
 #include "log/log.h"
 
 #include "launcher.h"
@@ -429,20 +430,6 @@ parse_args(struct launcher *l, int argc, char *argv[])
 		usage();
 }
 
-/* The directory our program is in: the daemons' programs are its neighbours. */
-static char *
-own_directory(void)
-{
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	if (n <= 0)
-		return xstrdup(LIBEXECDIR);
-	path[n] = '\0';
-	*strrchr(path, '/') = '\0';
-	return xstrdup(path);
-}
-
 /*
  * What can be built here, and what the administrator has given up: a wall
  * that can neither be had nor was waived by name ends the start.
@@ -491,7 +478,10 @@ main(int argc, char *argv[])
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
 	buf_init(&err, 65536);
-	l.libexec = own_directory();
+	/* The components' programs are neighbours of this one. */
+	l.libexec = self_directory();
+	if (l.libexec == NULL)
+		l.libexec = xstrdup(LIBEXECDIR);
 	l.real_uid = getuid();
 	s = settings_read(l.directory, 1, &err);
 	if (s == NULL || settings_apply(&l, s, &err) == -1 ||

@@ -20,7 +20,6 @@
  * never lost.
  */
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +33,7 @@
 #include "sandbox/sandbox.h"
 
 #include "mailbox.h"
+#include "rename.h"
 
 #define NAME_TRIES 16
 
@@ -156,20 +156,6 @@ sync_tmp(struct delivery *d, struct maildir *m)
 	}
 }
 
-/* Without RENAME_NOREPLACE a link does not replace, either. */
-static int
-move(int tmp_fd, const char *from, int new_fd, const char *to)
-{
-	int rc = renameat2(tmp_fd, from, new_fd, to, RENAME_NOREPLACE);
-
-	if (rc == -1 && errno == EINVAL) {
-		rc = linkat(tmp_fd, from, new_fd, to, 0);
-		if (rc == 0)
-			unlinkat(tmp_fd, from, 0);
-	}
-	return rc;
-}
-
 /*
  * Step 3.  The name has what a Maildir reader expects: the time, something
  * unique (device and inode: the file exists, so no other has them), the host.
@@ -190,7 +176,7 @@ rename_new(struct delivery *d, struct maildir *m)
 			    now / 1000000, (uint64_t)st.st_dev,
 			    (uint64_t)st.st_ino, now % 1000000 + i,
 			    d->mb->host);
-			rc = move(m->tmp_fd, d->name, m->new_fd, name);
+			rc = rename_fresh(m->tmp_fd, d->name, m->new_fd, name);
 			if (rc == -1 && errno != EEXIST)
 				break;
 		}

@@ -1,5 +1,6 @@
 DAEMONS += mailbox
-mailbox_SRCS := main.c service.c batch.c maildir.c mbox.c path.c read.c write.c
+mailbox_SRCS := main.c service.c batch.c maildir.c mbox.c path.c read.c \
+	rename_$(PORT).c write.c
 mailbox_LIBS := -lpthread
 
 t_mailbox_maildir_USES := mailbox libsandbox

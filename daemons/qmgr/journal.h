@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include "base/attr.h"
 #include "base/str.h"

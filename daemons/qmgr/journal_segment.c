@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "journal_parts.h"
+#include "spool_open.h"
 
 #define CHUNK (1 << 20)
 
@@ -87,12 +88,7 @@ segment_make(const struct spool *sp, struct segment *s, uint64_t size)
 	    0600);
 	if (s->fd == -1)
 		return -1;
-	do
-		rc = posix_fallocate(s->fd, 0, (off_t)size);
-	while (rc == EINTR);
-	errno = rc;
-	/* Not every file system can; writing through does it too. */
-	if ((rc != 0 && rc != EOPNOTSUPP && rc != EINVAL) ||
+	if (spool_reserve(s->fd, size) == -1 ||
 	    write_through(s->fd, size) == -1 || fsync(s->fd) == -1 ||
 	    fsync(sp->dir[SPOOL_JOURNAL]) == -1) {
 		rc = errno;

@@ -15,10 +15,10 @@
  * of its own making is; if an agent lies, mail is lost that was in its hand,
  * or delivered twice.  Each of them loses its channel.
  */
-#include <sys/random.h>
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -281,8 +281,7 @@ main(int argc, char *argv[])
 	turn_init(&q->turn, q->loop, on_turn, q);
 	timer_init(&q->wake, q->loop, on_wake, q);
 	timer_init(&q->drop_scan, q->loop, on_drop_scan, q);
-	if (getrandom(q->secret, sizeof(q->secret), 0) !=
-	    (ssize_t)sizeof(q->secret))
+	if (getentropy(q->secret, sizeof(q->secret)) == -1)
 		log_fatal("random numbers: %s", strerror(errno));
 
 	boot_seal(peers, NELEM(peers), &hooks, q);

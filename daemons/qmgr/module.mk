@@ -1,3 +1,4 @@
+DAEMONS += qmgr
 qmgr_LIBS = -lm
 qmgr_SRCS += feedback.c
 qmgr_SRCS += retry.c
@@ -15,6 +16,7 @@ qmgr_SRCS += journal_segment.c
 qmgr_SRCS += journal_write.c
 qmgr_SRCS += spool.c
 qmgr_SRCS += spool_open.c
+qmgr_SRCS += spool_$(PORT).c
 qmgr_SRCS += store.c
 qmgr_SRCS += store_check.c
 qmgr_SRCS += store_due.c
@@ -58,13 +60,6 @@ t_sched_stress_USES := qmgr
 t_sched_stress_LIBS := -lm
 t_sched_bench_USES := qmgr
 t_sched_bench_LIBS := -lm
-
-# Keep this last.  Until there is a main.c, only the tests use the parts.
-ifneq ($(wildcard daemons/qmgr/main.c),)
-DAEMONS += qmgr
-else
-$(BUILD)/lib/qmgr.a: $(patsubst %.c,$(BUILD)/obj/daemons/qmgr/%.o,$(qmgr_SRCS))
-endif
 
 # What the crash tests and the bench drive the store with.
 $(BUILD)/regress/crash/storedrive: $(BUILD)/obj/regress/crash/storedrive.o \

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Opening beneath a directory: openat2() where the kernel has it, else one
- * component after the other.
+ * Opening beneath a directory: in one call where the kernel has one for it,
+ * else one component after the other.
  */
 #include "spool_open.h"
-
-#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,36 +11,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-
-#ifdef SYS_openat2
-#include <linux/openat2.h>
-
-static int
-whole(int fd, const char *name, int flags, mode_t mode)
-{
-	struct open_how how = {
-		.flags = (unsigned)flags,
-		.mode = (flags & O_CREAT) != 0 ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-		    RESOLVE_NO_MAGICLINKS,
-	};
-	long rc;
-
-	/* EAGAIN: somebody renamed on the way; a link count is not at stake. */
-	do
-		rc = syscall(SYS_openat2, fd, name, &how, sizeof(how));
-	while (rc == -1 && (errno == EAGAIN || errno == EINTR));
-	return (int)rc;
-}
-#else
-static int
-whole(int fd, const char *name, int flags, mode_t mode)
-{
-	(void)fd, (void)name, (void)flags, (void)mode;
-	errno = ENOSYS;
-	return -1;
-}
-#endif
 
 static int
 stepwise(int fd, const char *name, int flags, mode_t mode)
@@ -74,7 +42,8 @@ stepwise(int fd, const char *name, int flags, mode_t mode)
 int
 spool_beneath(int fd, const char *name, int flags, mode_t mode)
 {
-	int rc = whole(fd, name, flags | O_CLOEXEC, mode);
+	int rc = spool_beneath_whole(fd, name, flags | O_CLOEXEC,
+	    mode);
 
 	if (rc == -1 && errno == ENOSYS)
 		return stepwise(fd, name, flags | O_CLOEXEC, mode);

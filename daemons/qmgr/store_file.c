@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "queue/sum.h"
+#include "spool_open.h"
 #include "store_parts.h"
 
 #define WINDOW 65536
@@ -325,25 +326,6 @@ file_place_run(struct file_job *f)
 }
 
 /*
- * Prove that nobody can write to the file any more.  A lease is refused as
- * long as there is a writable descriptor of it anywhere, in a process or on
- * its way in a socket; afterwards nobody but us can make one.  Where the file
- * system has no leases, what counts is the committed length and the checksum.
- */
-static int
-prove_unwritten(int fd)
-{
-	if (fcntl(fd, F_SETLEASE, F_RDLCK) == -1) {
-		if (errno == EAGAIN || errno == EACCES) {
-			errno = EBUSY;
-			return -1;
-		}
-		return errno == EINVAL || errno == EOPNOTSUPP ? 0 : -1;
-	}
-	return fcntl(fd, F_SETLEASE, F_UNLCK);
-}
-
-/*
  * What was streamed into incoming/new.ID is a message now.  Until its header
  * is written the file begins with zeros and is no queue file; until it has its
  * name it means nothing.
@@ -354,7 +336,7 @@ stream_file(struct file_job *f)
 	const struct msg *m = f->m;
 	int fd, rc = -1;
 
-	if (prove_unwritten(m->fd) == -1)
+	if (spool_unwritten(m->fd) == -1)
 		return -1;
 	fd = spool_new_open(f->sp, f->qid, O_RDWR);
 	if (fd == -1)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include "base/dirlist.h"
 #include "base/fd.h"

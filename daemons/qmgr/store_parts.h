@@ -4,7 +4,7 @@
 
 /* Inside of the store; store.h is what others see. */
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include "base/buf.h"
 #include "journal.h"

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 /*
  * Work that waits for the disk.  A job's run() is called by a thread, touches

@@ -2,7 +2,7 @@
 #ifndef SMTPD_CONN_H
 #define SMTPD_CONN_H
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include "chan/chan.h"
 #include "loop/loop.h"

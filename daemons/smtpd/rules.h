@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include "base/str.h"
 #include "conf/conf.h"

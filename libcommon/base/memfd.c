@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Memory files that can be sealed: Linux, and FreeBSD from 13 on.
+ * Memory files that can be sealed: Linux, and FreeBSD from 13 on.  What
+ * OpenBSD has instead is in memfd_openbsd.c.
  */
 #include "base/fd.h"
 

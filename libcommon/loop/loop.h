@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 /*
  * The event loop: one thread, callbacks that return soon and never run the

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include "loop/loop.h"
 

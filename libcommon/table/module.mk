@@ -13,4 +13,4 @@ CPPFLAGS_regress += -DHAVE_PCRE2
 BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libpcre2-8) -Wl,--no-as-needed
 endif
 
-t_table_cdb_LIBS := $(call pkg_libs,libcdb)
+t_table_cdb_LIBS = $(CDB_LIBS)

@@ -158,8 +158,8 @@ is_deeply([map { "$_->[1] $_->[0]" } grep { $_->[0] > 200 } @long], [],
 
 # --- the two places that know of libraries ------------------------------------------
 
-my ($deps) = text('GNUmakefile') =~ /^DEPS = (.*?[^\\])\n/ms;
-for my $dep (grep { $_ ne '\\' } split ' ', $deps // '') {
+my $deps = join ' ', text('GNUmakefile') =~ /^DEPS \+?= (.*?[^\\])\n/msg;
+for my $dep (grep { $_ ne '\\' } split ' ', $deps) {
 	my ($module, $package) = split /:/, $dep;
 	like(text('setup'), qr/^\s*run\s+pc:\Q$module\E\s+\Q$package\E\s/m,
 	    "setup installs $package for $module");

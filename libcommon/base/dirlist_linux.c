@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Directories, by getdents64(2).  Other systems list with getdirentries(2),
- * in a file of their own.
+ * Directories on Linux: by getdents64(2).
  */
 #include "base/dirlist.h"
 

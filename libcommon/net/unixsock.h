@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef NET_UNIXSOCK_H
+#define NET_UNIXSOCK_H
+
+/*
+ * Unix sockets beneath a directory.  The name of a socket is short (some
+ * hundred characters); the directory it is in need not be, and these find
+ * the way where the system has one.  Stream sockets with FD_CLOEXEC; -1 with
+ * errno.
+ */
+
+/* Connect to the socket dir/name; it blocks. */
+int unixsock_connect(const char *dir, const char *name);
+
+/* Bind dir/name, in the place of what has the name now; not yet listening. */
+int unixsock_bind(const char *dir, const char *name);
+
+#endif
