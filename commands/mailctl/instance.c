@@ -110,6 +110,7 @@ instance_pid(const struct instance *in)
 	char *path = xasprintf("%s/pid/master.pid", in->queue_dir);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char text[32] = "";
+	struct str all, word;
 	uint64_t pid;
 	pid_t r = 0;
 
@@ -119,10 +120,14 @@ instance_pid(const struct instance *in)
 	if (flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK) {
 		r = -1;
 		errno = EBADMSG;
-		if (fd_pread_all(fd, text, sizeof(text) - 1, 0) > 0 &&
-		    str_u64(str_trim(str_of(text)), INT_MAX, &pid) == 0 &&
-		    pid > 1)
-			r = (pid_t)pid;
+		if (fd_pread_all(fd, text, sizeof(text) - 1, 0) > 0) {
+			all = str_of(text);
+			if (str_token(&all, " \n", &word) &&
+			    str_u64(word, INT_MAX, &pid) == 0 && pid > 1)
+				r = (pid_t)pid;
+			if (str_eq(str_trim(all), STR("offline")))
+				r = 0;
+		}
 	}
 	fd_close(&fd);
 	return r;

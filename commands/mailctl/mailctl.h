@@ -21,6 +21,7 @@
  *	say.c		words to people
  *	instance.c	an instance, described by its configuration directory
  *	talk.c json.c	questions to it, answers
+ *	offline.c	the queue of one that does not run
  *	kin.c		its processes, as the kernel knows them
  *	start.c stop.c status.c		its life
  *	audit.c graph.c	what its processes may do
@@ -79,9 +80,9 @@ void instance_clear(struct instance *in);
 size_t instance_report(const struct instance *in, bool warnings);
 
 /*
- * Is it running?  The pid of its launcher, 0 when not, -1 with errno when
- * that cannot be found out.  Holding a lock is what counts, not a number in a
- * file.
+ * Is it running?  The pid of its launcher, 0 when not (nor when one was
+ * started for an order on the queue alone), -1 with errno when that cannot be
+ * found out.  Holding a lock is what counts, not a number in a file.
  */
 pid_t instance_pid(const struct instance *in);
 
@@ -99,10 +100,13 @@ struct talk {
 	struct buf in;
 	size_t used;
 	struct control_rec rec;
+	pid_t launcher; /* that was started for this, or 0; see offline.c */
+	int life_fd;	/* and ends when this is closed */
 };
 
 /* False with errno when nobody is there. */
 bool talk_open(struct talk *t, const struct instance *in);
+int talk_connect(const struct instance *in, const char *name);
 void talk_close(struct talk *t);
 void talk_ask(struct talk *t, unsigned type, const void *rec);
 /* The next record of the answer, borrowed; the process ends when none comes. */
@@ -111,6 +115,27 @@ const struct control_rec *talk_next(struct talk *t);
 int talk_text(struct talk *t, struct buf *out, struct buf *why);
 int talk_admin(struct talk *t, enum admin_what what, struct buf *out,
     struct buf *why);
+
+/* --- offline.c ------------------------------------------------------------ */
+
+/*
+ * As talk_open(), for orders on the queue.  When the mail system is stopped
+ * and we are root, or the user it belongs to, the queue is opened without it;
+ * warning says so before, NULL: silently.  False: it is stopped.
+ */
+bool talk_queue(struct talk *t, const struct instance *in,
+    const char *warning);
+int offline_end(struct talk *t);
+/* Could we do without a running system? */
+bool offline_may(const struct instance *in);
+
+/* --- start.c -------------------------------------------------------------- */
+
+/* Become the launcher, which says on say_fd when it is ready. */
+void run_launcher(const struct instance *in, int say_fd, bool offline)
+    NORETURN;
+/* Pass on what it says; true when that it is ready was the last of it. */
+bool launcher_ready(int fd, pid_t pid);
 
 /* --- start.c, stop.c, status.c, check.c ----------------------------------- */
 command_fn cmd_start, cmd_stop, cmd_status, cmd_reload, cmd_check;

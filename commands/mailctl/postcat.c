@@ -41,8 +41,8 @@ cat_queued(char *const ids[], unsigned flags)
 	int bad = 0, e;
 
 	instance_open(&in);
-	if (!talk_open(&t, &in))
-		die("the mail system is down; name the file instead of -q");
+	if (!talk_queue(&t, &in, NULL))
+		die("open queue file %s: Permission denied", ids[0]);
 	buf_init(&why, 4096);
 	for (; *ids != NULL; ids++) {
 		buf_reset(&why);

@@ -260,6 +260,7 @@ cmd_postqueue(int argc, char *argv[])
 	struct instance in;
 	struct talk t;
 	int c, what = 0;
+	bool list;
 
 	while ((c = getopt(argc, argv, "c:fi:jps:v")) != -1) {
 		switch (c) {
@@ -286,10 +287,14 @@ cmd_postqueue(int argc, char *argv[])
 	if (what == 0 || optind != argc)
 		usage();
 	instance_open(&in);
-	if (!talk_open(&t, &in)) {
+	list = what == 'j' || what == 'p';
+	if (list ? !talk_queue(&t, &in,
+		       "Mail system is down -- accessing "
+		       "queue directly") :
+		   !talk_open(&t, &in)) {
 		say("fatal: %s - mail system is down",
-		    what == 'j' || what == 'p' ? "Queue report unavailable" :
-						 "Cannot flush mail queue");
+		    list ? "Queue report unavailable" :
+			   "Cannot flush mail queue");
 		exit(EX_UNAVAILABLE);
 	}
 	switch (what) {

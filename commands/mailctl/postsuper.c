@@ -186,15 +186,21 @@ cmd_postsuper(int argc, char *argv[])
 	struct super s = { .nstates = 0 };
 	struct action *v;
 	struct instance in;
+	bool repair = true;
 	size_t n;
 
 	v = parse(argc, argv, &n);
 	while (optind < argc)
 		add_state(&s, argv[optind++]);
 	instance_open(&in);
-	if (n > 0 && !talk_open(&s.t, &in))
-		die("the mail system is down; it must run for the queue to "
-		    "be changed");
+	/*
+	 * Repairs are what the queue manager does when it starts, so that of
+	 * a running system needs none.
+	 */
+	if (n == 0 && (instance_pid(&in) > 0 || !offline_may(&in)))
+		repair = false;
+	if (repair && !talk_queue(&s.t, &in, NULL))
+		die("use of this command is reserved for the superuser");
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(v[i].arg, "-") == 0)
 			apply_lines(&s, v[i].letter);
@@ -205,7 +211,7 @@ cmd_postsuper(int argc, char *argv[])
 	summary(s.expired, "Force-expired");
 	summary(s.held, "Placed on hold");
 	summary(s.released, "Released from hold");
-	if (n > 0)
+	if (repair)
 		talk_close(&s.t);
 	free(v);
 	instance_clear(&in);

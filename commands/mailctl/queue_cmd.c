@@ -17,7 +17,8 @@ static void
 connect_or_die(struct talk *t, struct instance *in)
 {
 	instance_open(in);
-	if (!talk_open(t, in))
+	if (!talk_queue(t, in, "the mail system is not running: accessing "
+	    "its queue directly"))
 		die("%s: the mail system is not running", in->dir);
 }
 
@@ -308,7 +309,9 @@ cmd_queue_flush(int argc, char *argv[])
 		    QOP_FLUSH_SITE :
 		    QOP_FLUSH_ID;
 	}
-	connect_or_die(&t, &in);
+	instance_open(&in);
+	if (!talk_open(&t, &in))
+		die("%s: the mail system is not running", in.dir);
 	buf_init(&why, 4096);
 	error = queue_change(&t, op, 0, arg, &count, &why);
 	if (error != 0)

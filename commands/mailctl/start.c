@@ -27,8 +27,8 @@
  * until it is ready goes to say_fd, and so does standard error: a library's
  * last words are not lost.
  */
-static void NORETURN
-run_launcher(const struct instance *in, int say_fd)
+void
+run_launcher(const struct instance *in, int say_fd, bool offline)
 {
 	char *path = program_path("launcher");
 	char fd_text[16];
@@ -47,7 +47,8 @@ run_launcher(const struct instance *in, int say_fd)
 	for (int fd = 3; fd < say_fd; fd++)
 		close(fd);
 	snprintf(fd_text, sizeof(fd_text), "%d", say_fd);
-	execl(path, path, "-c", in->dir, "-r", fd_text, (char *)NULL);
+	execl(path, path, "-c", in->dir, "-r", fd_text,
+	    offline ? "-o" : (char *)NULL, (char *)NULL);
 	dprintf(2, "%s: %s\n", path, strerror(errno));
 	_exit(71);
 }
@@ -67,8 +68,8 @@ become_launcher(const struct instance *in)
 }
 
 /* Pass on what the launcher says; true when the last of it was `ready`. */
-static bool
-hear(int fd, pid_t pid)
+bool
+launcher_ready(int fd, pid_t pid)
 {
 	int64_t deadline = clock_ms() + START_MS;
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -122,9 +123,9 @@ start_in_background(const struct instance *in)
 	if (pid == -1)
 		die("fork: %s", strerror(errno));
 	if (pid == 0)
-		run_launcher(in, p[1]);
+		run_launcher(in, p[1], false);
 	close(p[1]);
-	ready = hear(p[0], pid);
+	ready = launcher_ready(p[0], pid);
 	close(p[0]);
 	if (ready)
 		return 0;

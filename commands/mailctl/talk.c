@@ -17,12 +17,18 @@
 #include "base/mem.h"
 #include "net/unixsock.h"
 
+int
+talk_connect(const struct instance *in, const char *name)
+{
+	return unixsock_connect(in->queue_dir, name);
+}
+
 bool
 talk_open(struct talk *t, const struct instance *in)
 {
-	*t = (struct talk){ .got_fd = -1 };
+	*t = (struct talk){ .got_fd = -1, .life_fd = -1 };
 	buf_init(&t->in, 4 * REC_MAX);
-	t->fd = unixsock_connect(in->queue_dir, "public/control");
+	t->fd = talk_connect(in, "public/control");
 	return t->fd != -1;
 }
 
@@ -32,6 +38,7 @@ talk_close(struct talk *t)
 	fd_close(&t->fd);
 	fd_close(&t->got_fd);
 	buf_clear(&t->in);
+	offline_end(t);
 }
 
 void

@@ -61,7 +61,7 @@ on_stop(int64_t grace_ms, void *arg)
 
 /* clang-format off */
 static const struct boot_peer peers[] = {
-	{ "qmgr", &edge_queue, SIDE_A, orders_qmgr_on, &control.qmgr, NULL, qmgr_down, true },
+	{ "qmgr", &edge_queue, SIDE_A, orders_qmgr_on, &control.qmgr, NULL, qmgr_down, false },
 };
 /* clang-format on */
 

@@ -266,6 +266,9 @@ send_components(struct launcher *l, const struct settings *s, struct buf *err)
 		"pickup" };
 	int bad = 0;
 
+	if (l->offline)
+		return send_run(l, s, "logd", 1) |
+		    send_run(l, s, "qmgr", 1) | send_run(l, s, "control", 1);
 	for (size_t i = 0; i < NELEM(always); i++)
 		bad |= send_run(l, s, always[i], 1);
 	for (size_t i = 0; i < NELEM(needed); i++) {
@@ -560,12 +563,13 @@ send_log(struct launcher *l, struct buf *err)
 static int
 send_sockets(struct launcher *l, const struct settings *s, struct buf *err)
 {
-	int fd = listen_unix(l, "public/control", 0666, err);
+	int fd = l->offline ? listen_unix(l, "private/control", 0600, err) :
+	    listen_unix(l, "public/control", 0666, err);
 
 	if (fd == -1 || send_object(l, "control", GRANT_LISTENER, 0,
 	    STR("control"), fd) == -1)
 		return -1;
-	if (!in_master(s, "pickup"))
+	if (l->offline || !in_master(s, "pickup"))
 		return 0;
 	fd = listen_unix(l, "public/pickup", 0666, err);
 	return fd == -1 ? -1 : send_object(l, "pickup", GRANT_LISTENER, 0,
@@ -597,7 +601,7 @@ settings_send(struct launcher *l, struct settings *s, struct buf *err)
 	if (send_components(l, s, err) != 0 || send_log(l, err) == -1 ||
 	    send_resolvers(l, s, err) == -1 || send_sockets(l, s, err) == -1)
 		return -1;
-	for (size_t i = 0; i < s->build.master.n; i++)
+	for (size_t i = 0; i < s->build.master.n && !l->offline; i++)
 		if (send_service(l, s, i, err) != 0)
 			return -1;
 	chan_tell(l->broker, LAUNCH_PLANNED, 0, &p, NULL);

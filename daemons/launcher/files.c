@@ -72,7 +72,7 @@ files_spool(struct launcher *l, struct buf *err)
 		{ "maildrop", 03733 },
 		{ "incoming", 0700 }, { "active", 0700 }, { "deferred", 0700 },
 		{ "hold", 0700 }, { "corrupt", 0700 }, { "journal", 0700 },
-		{ "public", 0755 }, { "pid", 0755 },
+		{ "public", 0755 }, { "private", 0700 }, { "pid", 0755 },
 	};
 	uid_t uid = files_uid(l, "qmgr");
 	bool own = l->cradle.level == LEVEL_ROOT;
@@ -85,8 +85,7 @@ files_spool(struct launcher *l, struct buf *err)
 	l->spool_fd = fd;
 	for (size_t i = 0; i < NELEM(dirs); i++) {
 		char *path = xasprintf("%s/%s", l->queue_dir, dirs[i].name);
-		bool ours = strcmp(dirs[i].name, "public") == 0 ||
-		    strcmp(dirs[i].name, "pid") == 0;
+		bool ours = dirs[i].name[0] == 'p';
 
 		fd = need_dir(path, ours ? 0 : uid, ours ? 0 : (gid_t)uid,
 		    dirs[i].mode, own, err);
@@ -98,14 +97,29 @@ files_spool(struct launcher *l, struct buf *err)
 	return 0;
 }
 
-/* Somebody who looks whether we run holds the lock for a moment, too. */
+#define LOCK_TRIES 10 /* so many times */
+#define LOCK_US 20000 /* with so long between */
+#define LOCK_TRIES_OFFLINE 1500
+
+/*
+ * Somebody who looks whether we run holds the lock for a moment, too, and an
+ * order on the queue of a stopped system (it says so in the file) for longer.
+ */
 static int
 try_lock(int fd)
 {
-	for (int i = 0; i < 10; i++) {
+	char text[32];
+
+	for (int i = 0; i < LOCK_TRIES_OFFLINE; i++) {
+		ssize_t n;
+
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
-		usleep(20000);
+		n = pread(fd, text, sizeof(text), 0);
+		if (i >= LOCK_TRIES && (n <= 0 ||
+		    memmem(text, (size_t)n, "offline", 7) == NULL))
+			break;
+		usleep(LOCK_US);
 	}
 	return -1;
 }
@@ -128,9 +142,11 @@ files_lock(struct launcher *l, struct buf *err)
 		    "locked)", path);
 		fd_close(&fd);
 	} else {
-		n = snprintf(text, sizeof(text), "%10d\n", (int)getpid());
-		if (ftruncate(fd, 0) == -1 ||
-		    pwrite(fd, text, (size_t)n, 0) != n) {
+		n = snprintf(text, sizeof(text), "%10d\n%s", (int)getpid(),
+		    l->offline ? "offline\n" : "");
+		/* In this order: readers never find it empty. */
+		if (pwrite(fd, text, (size_t)n, 0) != n ||
+		    ftruncate(fd, n) == -1) {
 			buf_printf(err, "%s: %s", path, strerror(errno));
 			fd_close(&fd);
 		}

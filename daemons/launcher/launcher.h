@@ -84,10 +84,12 @@ struct launcher {
 	int lock_fd;
 	int kmsg_fd; /* the kernel's log, or -1 */
 	int say_fd; /* whoever started us waits here, or -1 */
+	struct watch say_watch; /* offline: has he gone? */
 	unsigned generation;
 	uint32_t waived;
 	int64_t uid_base;
 	bool foreground;
+	bool offline; /* only what an order on the queue needs */
 	bool stopping;
 	bool restart; /* the broker died: start again when all are gone */
 };

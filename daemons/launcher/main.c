@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +55,8 @@ launcher_say(struct launcher *l, int level, const char *fmt, ...)
 
 	if (level < 0 || level > 3)
 		level = 3;
+	if (level == 3 && l->offline)
+		return; /* nothing was started that anybody has heard of */
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -223,10 +226,11 @@ on_up(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)rec;
 	(void)fds;
 	notify("READY=1\nSTATUS=accepting mail");
-	if (l->say_fd != -1) {
-		dprintf(l->say_fd, "ready\n");
+	if (l->say_fd == -1)
+		return;
+	dprintf(l->say_fd, "ready\n");
+	if (!l->offline)
 		fd_close(&l->say_fd);
-	}
 }
 
 static void
@@ -372,6 +376,17 @@ on_signal(int sig, void *arg)
 	}
 }
 
+/* Offline we are there for one command: it has ended, so do we. */
+static void
+on_say_gone(int what, void *arg)
+{
+	struct launcher *l = arg;
+
+	(void)what;
+	watch_clear(&l->say_watch);
+	on_signal(SIGTERM, l);
+}
+
 /* Start the broker and send it the plan; without one we cannot be. */
 static void
 start_broker(void *arg)
@@ -401,7 +416,7 @@ start_broker(void *arg)
 static void NORETURN
 usage(void)
 {
-	fprintf(stderr, "usage: launcher -c DIRECTORY [-f] [-r FD]\n"
+	fprintf(stderr, "usage: launcher -c DIRECTORY [-f] [-r FD [-o]]\n"
 	    "It is started by `mailctl start`.\n");
 	exit(64);
 }
@@ -411,13 +426,16 @@ parse_args(struct launcher *l, int argc, char *argv[])
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "c:fr:")) != -1) {
+	while ((c = getopt(argc, argv, "c:for:")) != -1) {
 		switch (c) {
 		case 'c':
 			l->directory = xstrdup(optarg);
 			break;
 		case 'f':
 			l->foreground = true;
+			break;
+		case 'o':
+			l->offline = true;
 			break;
 		case 'r':
 			l->say_fd = atoi(optarg);
@@ -426,7 +444,8 @@ parse_args(struct launcher *l, int argc, char *argv[])
 			usage();
 		}
 	}
-	if (l->directory == NULL || optind != argc)
+	if (l->directory == NULL || optind != argc ||
+	    (l->offline && l->say_fd == -1))
 		usage();
 }
 
@@ -484,8 +503,13 @@ main(int argc, char *argv[])
 		l.libexec = xstrdup(LIBEXECDIR);
 	l.real_uid = getuid();
 	s = settings_read(l.directory, 1, &err);
-	if (s == NULL || settings_apply(&l, s, &err) == -1 ||
-	    files_lock(&l, &err) == -1) {
+	if (s == NULL || settings_apply(&l, s, &err) == -1) {
+		launcher_say(&l, 0, "%s", buf_cstr(&err));
+		exit(1);
+	}
+	if (files_lock(&l, &err) == -1) {
+		if (l.offline)
+			exit(EX_TEMPFAIL); /* it is just being started */
 		launcher_say(&l, 0, "%s", buf_cstr(&err));
 		exit(1);
 	}
@@ -504,6 +528,9 @@ main(int argc, char *argv[])
 	loop_signal(l.loop, SIGINT, on_signal, &l);
 	loop_signal(l.loop, SIGHUP, on_signal, &l);
 	timer_init(&l.broker_timer, l.loop, start_broker, &l);
+	watch_init(&l.say_watch, l.loop, l.say_fd, on_say_gone, &l);
+	if (l.offline)
+		watch_set(&l.say_watch, LOOP_READ);
 	start_broker(&l);
 	return loop_run(l.loop);
 }

@@ -516,7 +516,12 @@ op_take(void *arg, enum sched_source from)
 {
 	struct qmgr *q = arg;
 
-	if (q->stopping || q->deferring >= DEFERRING_MAX)
+	/*
+	 * While there is nobody to ask the way of, messages stay where they
+	 * are.  So nothing of the queue is touched that was opened for an
+	 * order alone: then there is nobody but us and control.
+	 */
+	if (q->stopping || q->rewrite == NULL || q->deferring >= DEFERRING_MAX)
 		return SCHED_TAKE_NONE;
 	if (from == SCHED_INCOMING)
 		return take_incoming(q);

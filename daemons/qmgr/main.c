@@ -244,12 +244,25 @@ pickup_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
 	maildrop_scan(arg);
 }
 
+static void
+rewrite_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
+{
+	struct qmgr *q = arg;
+
+	(void)ch;
+	(void)instance;
+	(void)pid;
+	sched_waiting(q->sched, SCHED_INCOMING);
+	sched_waiting(q->sched, SCHED_DEFERRED);
+	qmgr_touch(q);
+}
+
 static const struct chan_on no_records[] = { { 0, NULL } };
 
 /* clang-format off */
 static const struct boot_peer peers[] = {
-	{ "cleanup", &edge_commit, SIDE_B, commits_on, NULL, NULL, NULL, false },
-	{ "rewrite", &edge_resolve, SIDE_A, no_records, &qmgr.rewrite, NULL, NULL, false },
+	{ "cleanup", &edge_commit, SIDE_B, commits_on, NULL, NULL, NULL, true },
+	{ "rewrite", &edge_resolve, SIDE_A, no_records, &qmgr.rewrite, rewrite_up, NULL, true },
 	{ "smtpd", &edge_spool, SIDE_B, slots_on, NULL, submitter_up, submitter_down, true },
 	{ "pickup", &edge_spool, SIDE_B, slots_on, NULL, submitter_up, submitter_down, true },
 	{ "bounce", &edge_spool, SIDE_B, slots_on, NULL, submitter_up, submitter_down, true },
