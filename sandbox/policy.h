@@ -163,10 +163,23 @@ struct policy_limit {
 	struct policy_src src;
 };
 
-/* An authority it must not be able to get, by whatever chain (reach.h). */
+/*
+ * An authority that somebody must not be able to get, by whatever chain
+ * (reach.h).
+ */
 struct policy_never {
+	const char *who;       /* a component, "*", or "hostile" */
+	const char *except;    /* but these, joined by commas; or "" */
 	const char *component; /* whose, or "*" */
 	const char *object;    /* name or kind of a slot or grant, or "*" */
+	bool use;	     /* =>: nor have it used on its behalf */
+	const char *through; /* but by these, joined by commas; or "" */
+	struct policy_src src;
+};
+
+/* Whose bytes it parses: what makes a component hostile, once captured. */
+struct policy_reads {
+	const char *word; /* of reads_table */
 	struct policy_src src;
 };
 
@@ -198,6 +211,8 @@ struct policy {
 	size_t nlimits;
 	const struct policy_never *nevers;
 	size_t nnevers;
+	const struct policy_reads *reads;
+	size_t nreads;
 	const struct policy_cap *caps; /* kept: the broker and launcher only */
 	size_t ncaps;
 	const char *text; /* the whole file */

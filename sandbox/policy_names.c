@@ -43,6 +43,18 @@ const struct named right_table[] = {
 	{ NULL, 0 }
 };
 
+const struct named reads_table[] = {
+	{ "clients", 1 },
+	{ "servers", 2 },
+	{ "resolvers", 3 },
+	{ "users", 4 },
+	{ "programs", 5 },
+	{ "messages", 6 },
+	{ "addresses", 7 },
+	{ "lines", 8 },
+	{ NULL, 0 }
+};
+
 /* Single walls first, then groups: wall_name() finds the single ones. */
 const struct named wall_table[] = {
 	{ "uid", WALL_UID },

@@ -18,6 +18,9 @@ struct named {
 
 extern const struct named kind_table[], right_table[], wall_table[];
 
+/* Whose bytes a component may say it reads. */
+extern const struct named reads_table[];
+
 /* rlimits ("nofile") and capabilities ("setuid"), those this system has. */
 extern const struct named limit_table[], cap_table[];
 

@@ -404,24 +404,105 @@ do_limit(struct parser *ps, struct draft *d)
 	return 0;
 }
 
+/* OWNER:OBJECT */
 static int
-do_never(struct parser *ps, struct draft *d)
+authority_read(struct parser *ps, struct draft *d, struct str w,
+    struct policy_never *n)
 {
-	struct policy_never *n;
-	struct str w;
-	ptrdiff_t colon;
+	ptrdiff_t colon = str_chr(w, ':');
 
-	if (parse_word(ps, "COMPONENT:OBJECT", &w) == -1)
-		return -1;
-	colon = str_chr(w, ':');
 	if (colon < 1 || (size_t)colon + 1 == w.n)
 		return parse_bad(ps,
 		    "never takes COMPONENT:OBJECT, such as "
 		    "qmgr:spool or *:dir");
-	n = push(&d->p.nevers, &d->p.nnevers, sizeof(*n));
 	n->component = keep(d, str_sub(w, 0, (size_t)colon));
 	n->object = keep(d, str_sub(w, (size_t)colon + 1, w.n));
-	n->src = parse_src(ps);
+	return 0;
+}
+
+/* [through NAME,...] behind the object of a => line. */
+static int
+through_read(struct parser *ps, struct draft *d, struct policy_never *n)
+{
+	struct str w;
+
+	if (!parse_next(ps, &w))
+		return 0;
+	if (!str_eq(w, STR("except")) || !parse_next(ps, &w) ||
+	    !str_eq(w, STR("through")))
+		return parse_bad(ps, "'" STR_FMT "': only 'except through "
+		    "COMPONENT,...' may follow", STR_ARG(w));
+	if (!n->use)
+		return parse_bad(ps, "'except through' goes with =>: what "
+		    "is held goes through nobody");
+	if (parse_word(ps, "components, joined by commas", &w) == -1)
+		return -1;
+	n->through = keep(d, w);
+	return 0;
+}
+
+/*
+ * never OWNER:OBJECT
+ * never WHO [except NAME,...] -> OWNER:OBJECT
+ * never WHO [except NAME,...] => OWNER:OBJECT [except through NAME,...]
+ */
+static int
+do_never(struct parser *ps, struct draft *d)
+{
+	struct policy_never n = { .who = d->p.name, .except = "",
+		.through = "" }, *to;
+	struct str w;
+
+	if (parse_word(ps, "COMPONENT:OBJECT, or WHO -> COMPONENT:OBJECT",
+		&w) == -1)
+		return -1;
+	if (str_chr(w, ':') == -1) {
+		n.who = keep(d, w);
+		if (!parse_next(ps, &w))
+			return parse_bad(ps, "never takes COMPONENT:OBJECT, "
+			    "such as qmgr:spool or *:dir");
+		if (str_eq(w, STR("except"))) {
+			if (parse_word(ps, "components, joined by commas",
+				&w) == -1)
+				return -1;
+			n.except = keep(d, w);
+			if (parse_word(ps, "-> or =>", &w) == -1)
+				return -1;
+		}
+		n.use = str_eq(w, STR("=>"));
+		if (!n.use && !str_eq(w, STR("->")))
+			return parse_bad(ps, "'" STR_FMT "': expected -> "
+			    "(comes to hold) or => (has it used)", STR_ARG(w));
+		if (parse_word(ps, "COMPONENT:OBJECT", &w) == -1)
+			return -1;
+	}
+	if (authority_read(ps, d, w, &n) == -1 ||
+	    through_read(ps, d, &n) == -1)
+		return -1;
+	n.src = parse_src(ps);
+	to = push(&d->p.nevers, &d->p.nnevers, sizeof(*to));
+	*to = n;
+	return 0;
+}
+
+/* reads WORD... */
+static int
+do_reads(struct parser *ps, struct draft *d)
+{
+	struct policy_reads *r;
+	struct str w;
+	uint64_t v;
+
+	while (parse_next(ps, &w)) {
+		if (named_find(reads_table, w, &v) == -1)
+			return parse_unknown(ps, "source of bytes", w,
+			    reads_table);
+		r = push(&d->p.reads, &d->p.nreads, sizeof(*r));
+		r->word = keep(d, w);
+		r->src = parse_src(ps);
+	}
+	if (d->p.nreads == 0)
+		return parse_bad(ps, "whose bytes?");
 	return 0;
 }
 
@@ -461,6 +542,7 @@ static const struct statement {
 	{ "request", do_request, true },
 	{ "limit", do_limit, false },
 	{ "never", do_never, true },
+	{ "reads", do_reads, true },
 	{ "capability", do_capability, true },
 };
 
@@ -572,6 +654,7 @@ policy_free(struct policy **pp)
 	free((void *)(uintptr_t)d->p.requests);
 	free((void *)(uintptr_t)d->p.limits);
 	free((void *)(uintptr_t)d->p.nevers);
+	free((void *)(uintptr_t)d->p.reads);
 	free((void *)(uintptr_t)d->p.caps);
 	free(d);
 }

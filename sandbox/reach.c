@@ -1,167 +1,349 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Ways through the graph of components.
+ */
 #include "sandbox/reach.h"
 
-#include <stdlib.h>
-
 #include "base/mem.h"
+#include "sandbox/policy_names.h"
+#include "sandbox/promise.h"
+#include "sandbox/reach_graph.h"
 
-#define COMPONENTS_MAX 64
+/* --- objects -------------------------------------------------------------- */
 
-/* A channel as one of its ends describes it. */
-struct end {
-	uint32_t rights;
-	uint32_t pass;
-};
+typedef bool object_fn(const struct policy *owner, const char *name,
+    const char *kind_word, enum policy_kind kind, void *arg);
 
-static const struct policy *
-component(const struct reach *r, struct str name)
+/* Of anybody, a kind's name means the kind, whatever else is called so. */
+static bool
+named(struct str owner, struct str object, const char *name,
+    enum policy_kind kind)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		if (str_eq(name, str_of(r->all[i]->name)))
-			return r->all[i];
-	}
-	return NULL;
+	enum policy_kind k;
+
+	if (str_eq(object, STR("*")))
+		return true;
+	if (kind_parse(object, &k) == 0 &&
+	    (k == kind || str_eq(owner, STR("*"))))
+		return k == kind;
+	return str_eq(object, str_of(name));
 }
 
-/* The channel of p to peer; all zero when there is none. */
-static struct end
-channel_to(const struct policy *p, const struct policy *peer)
+/* Channels are how things travel; configuration is everybody's own. */
+static bool
+is_object(const char *name, enum policy_kind kind)
 {
-	struct end e = { 0, 0 };
+	return kind != KIND_CHANNEL && kind != KIND_EVENT &&
+	    kind != KIND_NULL && strcmp(name, "config") != 0;
+}
 
-	for (size_t i = 0; i < p->ngrants; i++) {
-		const struct policy_grant *g = &p->grants[i];
+/* "promise/WORD", "request/VERB": what it may do by itself. */
+static bool
+each_ability(const struct policy *p, struct str object, object_fn *fn,
+    void *arg)
+{
+	struct str word;
 
-		if (g->kind == KIND_CHANNEL &&
-		    strcmp(g->name, peer->name) == 0) {
-			e.rights |= g->rights;
-			e.pass |= g->pass;
+	if (str_starts(object, STR("promise/"))) {
+		word = str_sub(object, 8, object.n);
+		for (size_t i = 0; i < p->npromises; i++) {
+			if (str_eq(word, str_of(p->promises[i].word)) &&
+			    fn(p, p->promises[i].word, "promise", KIND_N, arg))
+				return true;
 		}
-	}
-	for (size_t i = 0; i < p->nslots; i++) {
-		const struct policy_slot *s = &p->slots[i];
-
-		if (s->kind == KIND_CHANNEL &&
-		    strcmp(s->name, peer->name) == 0) {
-			e.rights |= s->rights;
-			e.pass |= s->pass;
-		}
-	}
-	return e;
-}
-
-static bool
-is_giver(const struct policy *p)
-{
-	return strcmp(p->name, "broker") == 0 ||
-	    strcmp(p->name, "launcher") == 0;
-}
-
-/* May a descriptor of this kind travel from one to the other? */
-static bool
-travels(const struct policy *from, const struct policy *to,
-    enum policy_kind kind, enum reach_trust trust)
-{
-	struct end out = channel_to(from, to), in = channel_to(to, from);
-	uint32_t bit = 1u << kind;
-
-	if ((in.rights & RIGHT_RECVFD) == 0)
-		return false;
-	/* The broker has one kind of channel: the other end's policy says. */
-	if (is_giver(from))
-		return (in.pass & bit) != 0;
-	if ((out.rights & RIGHT_SENDFD) == 0)
-		return false;
-	return trust == REACH_ALL_CAPTURED || (out.pass & bit) != 0;
-}
-
-static bool
-names_object(struct str object, const char *name, enum policy_kind kind)
-{
-	return str_eq(object, STR("*")) || str_eq(object, str_of(name)) ||
-	    str_eq(object, str_of(kind_name(kind)));
-}
-
-/*
- * From one holder along all channels, nearest first.  back[i] is where the
- * i-th component has it from.
- */
-static bool
-spread(const struct reach *r, size_t owner, size_t who, enum policy_kind kind,
-    enum reach_trust trust, size_t back[COMPONENTS_MAX])
-{
-	size_t queue[COMPONENTS_MAX], head = 0, tail = 0;
-	bool has[COMPONENTS_MAX] = { false };
-
-	queue[tail++] = owner;
-	has[owner] = true;
-	while (head < tail) {
-		size_t at = queue[head++];
-
-		if (at == who)
-			return true;
-		for (size_t i = 0; i < r->n; i++) {
-			if (has[i] ||
-			    !travels(r->all[at], r->all[i], kind, trust))
-				continue;
-			has[i] = true;
-			back[i] = at;
-			queue[tail++] = i;
+	} else if (str_starts(object, STR("request/"))) {
+		word = str_sub(object, 8, object.n);
+		for (size_t i = 0; i < p->nrequests; i++) {
+			if (str_eq(word, str_of(p->requests[i].verb)) &&
+			    fn(p, p->requests[i].verb, "request", KIND_N, arg))
+				return true;
 		}
 	}
 	return false;
 }
 
-static void
-way_write(const struct reach *r, size_t owner, size_t who, const char *object,
-    const size_t back[COMPONENTS_MAX], struct buf *way)
-{
-	size_t steps[COMPONENTS_MAX], n = 0;
-
-	for (size_t at = who; at != owner; at = back[at])
-		steps[n++] = at;
-	buf_printf(way, "%s:%s", r->all[owner]->name, object);
-	while (n > 0)
-		buf_printf(way, " -> %s", r->all[steps[--n]]->name);
-}
-
-/* One object of one owner. */
+/* Those of p that owner:object means, until fn says true. */
 static bool
-object_reaches(const struct reach *r, size_t owner, size_t who,
-    const char *name, enum policy_kind kind, enum reach_trust trust,
-    struct buf *way)
+each_object(const struct policy *p, struct str owner, struct str object,
+    object_fn *fn, void *arg)
 {
-	size_t back[COMPONENTS_MAX] = { 0 };
-
-	if (!spread(r, owner, who, kind, trust, back))
+	if (!str_eq(owner, STR("*")) && !str_eq(owner, str_of(p->name)))
 		return false;
-	way_write(r, owner, who, name, back, way);
-	return true;
-}
-
-static bool
-owner_reaches(const struct reach *r, size_t owner, size_t who,
-    struct str object, enum reach_trust trust, struct buf *way)
-{
-	const struct policy *p = r->all[owner];
-
 	for (size_t i = 0; i < p->ngrants; i++) {
 		const struct policy_grant *g = &p->grants[i];
 
-		/* Channels are how things travel, not what is asked about. */
-		if (g->kind != KIND_CHANNEL && g->kind != KIND_EVENT &&
-		    names_object(object, g->name, g->kind) &&
-		    object_reaches(r, owner, who, g->name, g->kind, trust, way))
+		if (is_object(g->name, g->kind) &&
+		    named(owner, object, g->name, g->kind) &&
+		    fn(p, g->name, kind_name(g->kind), g->kind, arg))
 			return true;
 	}
 	for (size_t i = 0; i < p->nslots; i++) {
 		const struct policy_slot *s = &p->slots[i];
 
-		if (s->kind != KIND_CHANNEL && s->kind != KIND_NULL &&
-		    strcmp(s->name, "config") != 0 &&
-		    names_object(object, s->name, s->kind) &&
-		    object_reaches(r, owner, who, s->name, s->kind, trust, way))
+		if (is_object(s->name, s->kind) &&
+		    named(owner, object, s->name, s->kind) &&
+		    fn(p, s->name, kind_name(s->kind), s->kind, arg))
 			return true;
+	}
+	return each_ability(p, object, fn, arg);
+}
+
+static bool
+found_any(const struct policy *owner, const char *name, const char *kind_word,
+    enum policy_kind kind, void *arg)
+{
+	struct reach_way *w = arg;
+
+	(void)kind;
+	if (w != NULL) {
+		w->owner = owner;
+		w->object = name;
+		w->kind = kind_word;
+	}
+	return true;
+}
+
+bool
+reach_exists(const struct reach *r, struct str owner, struct str object)
+{
+	enum policy_kind kind;
+
+	/* A channel is no object of ours, but no typing error either. */
+	if (kind_parse(object, &kind) == 0 || str_eq(object, STR("*")))
+		return str_eq(owner, STR("*")) ||
+		    reach_component(r, owner) != NULL;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct policy *p = r->all[i];
+
+		if (!str_eq(owner, STR("*")) &&
+		    !str_eq(owner, str_of(p->name)))
+			continue;
+		if (each_object(p, owner, object, found_any, NULL) ||
+		    policy_grant_find(p, object) != NULL ||
+		    policy_slot_find(p, object) != NULL)
+			return true;
+	}
+	/* A promise that nobody makes is one that nobody may make. */
+	return str_starts(object, STR("promise/")) &&
+	    named_near(promise_names(), str_sub(object, 8, object.n)) != NULL;
+}
+
+/* --- to hold -------------------------------------------------------------- */
+
+/* Places in r->all, and where each was come from. */
+struct spread {
+	size_t queue[REACH_MAX], head, tail;
+	size_t back[REACH_MAX];
+	bool has[REACH_MAX];
+};
+
+static void
+spread_add(struct spread *s, size_t at, size_t from)
+{
+	if (s->has[at])
+		return;
+	s->has[at] = true;
+	s->back[at] = from;
+	s->queue[s->tail++] = at;
+}
+
+/* From a first one to a last one, into the way. */
+static void
+spread_way(const struct reach *r, const struct spread *s, size_t first,
+    size_t last, struct reach_way *w)
+{
+	size_t n = 1;
+
+	for (size_t at = last; at != first; at = s->back[at])
+		n++;
+	w->n = n;
+	for (size_t at = last; n > 0; at = s->back[at])
+		w->step[--n] = r->all[at];
+}
+
+struct holding {
+	const struct reach *r;
+	size_t owner, who;
+	enum reach_trust trust;
+	struct reach_way *way;
+};
+
+/* One object from its owner along all channels, nearest first. */
+static bool
+hold_object(const struct policy *owner, const char *name, const char *kind_word,
+    enum policy_kind kind, void *arg)
+{
+	struct holding *h = arg;
+	const struct reach *r = h->r;
+	struct spread s = { .head = 0 };
+
+	spread_add(&s, h->owner, h->owner);
+	while (s.head < s.tail) {
+		size_t at = s.queue[s.head++];
+
+		if (at == h->who) {
+			found_any(owner, name, kind_word, kind, h->way);
+			spread_way(r, &s, h->owner, h->who, h->way);
+			return true;
+		}
+		for (size_t i = 0; i < r->n && kind != KIND_N; i++) {
+			if (reach_travels(r, r->all[at], r->all[i], name,
+				kind, h->trust))
+				spread_add(&s, i, at);
+		}
+	}
+	return false;
+}
+
+static bool
+find_hold(const struct reach *r, const struct reach_question *q, size_t who,
+    struct reach_way *out)
+{
+	struct holding h = { r, 0, who, q->trust, out };
+
+	for (size_t i = 0; i < r->n; i++) {
+		h.owner = i;
+		if (each_object(r->all[i], q->owner, q->object, hold_object,
+			&h))
+			return true;
+	}
+	return false;
+}
+
+/* --- to have used --------------------------------------------------------- */
+
+/*
+ * What the broker, or the launcher for it, does upon a request: that is all a
+ * request can make them do.
+ */
+static const struct {
+	const char *verb;
+	const char *owner;
+	const char *object;
+} verbs[] = {
+	{ "connect", "broker", "server" },
+	{ "connect", "broker", "connect" },
+	{ "resolver", "broker", "resolver-tcp" },
+	{ "resolver", "broker", "connect" },
+	{ "table", "launcher", "file" },
+	{ "include", "launcher", "file" },
+	{ "reopen", "launcher", "log" },
+	{ "mailbox", "launcher", "directory" },
+	{ "admin", NULL, NULL }, /* start, stop, status: no object */
+};
+
+static bool
+verb_uses(const char *verb, const struct policy *owner, const char *object)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < NELEM(verbs); i++) {
+		if (strcmp(verb, verbs[i].verb) != 0)
+			continue;
+		known = true;
+		if (verbs[i].owner != NULL &&
+		    strcmp(verbs[i].owner, owner->name) == 0 &&
+		    strcmp(verbs[i].object, object) == 0)
+			return true;
+	}
+	/* One that this table does not know could be for anything. */
+	return !known;
+}
+
+struct using {
+	const char *verb;
+	struct reach_way *way;
+};
+
+static bool
+use_verb(const struct policy *owner, const char *name, const char *kind_word,
+    enum policy_kind kind, void *arg)
+{
+	struct using *u = arg;
+
+	if (!verb_uses(u->verb, owner, name))
+		return false;
+	return found_any(owner, name, kind_word, kind, u->way);
+}
+
+/* Does p have an object of a giver used, by what it may ask for? */
+static bool
+asks_for(const struct reach *r, const struct policy *p,
+    const struct reach_question *q, struct reach_way *out)
+{
+	for (size_t i = 0; i < p->nrequests; i++) {
+		struct using u = { p->requests[i].verb, out };
+
+		for (size_t k = 0; k < r->n; k++) {
+			const struct policy *giver = r->all[k];
+
+			if (reach_giver(giver) &&
+			    each_object(giver, q->owner, q->object, use_verb,
+				&u)) {
+				out->verb = u.verb;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool
+owns(const struct policy *p, const struct reach_question *q,
+    struct reach_way *out)
+{
+	return each_object(p, q->owner, q->object, found_any, out);
+}
+
+static bool
+find_use(const struct reach *r, const struct reach_question *q, size_t who,
+    struct reach_way *out)
+{
+	struct spread s = { .head = 0 };
+
+	spread_add(&s, who, who);
+	while (s.head < s.tail) {
+		size_t at = s.queue[s.head++];
+
+		/* Another process like oneself, by way of somebody else. */
+		if (at != who && reach_tells(r->all[at], r->all[who], NULL,
+			NULL) && owns(r->all[who], q, out)) {
+			spread_way(r, &s, who, at, out);
+			out->step[out->n++] = r->all[who];
+			return true;
+		}
+		if ((at != who && owns(r->all[at], q, out)) ||
+		    asks_for(r, r->all[at], q, out)) {
+			spread_way(r, &s, who, at, out);
+			return true;
+		}
+		for (size_t i = 0; i < r->n; i++) {
+			if (!reach_giver(r->all[i]) &&
+			    !reach_listed(q->through, r->all[i]->name) &&
+			    reach_tells(r->all[at], r->all[i], NULL, NULL))
+				spread_add(&s, i, at);
+		}
+	}
+	return false;
+}
+
+bool
+reach_find(const struct reach *r, const struct reach_question *q,
+    struct reach_way *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (r->n > REACH_MAX)
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		if (!str_eq(q->who, str_of(r->all[i]->name)))
+			continue;
+		/* What one holds oneself, others like oneself may, too. */
+		if ((!q->use || !str_eq(q->who, q->owner)) &&
+		    find_hold(r, q, i, out))
+			return true;
+		out->use = true;
+		return q->use && !reach_giver(r->all[i]) &&
+		    find_use(r, q, i, out);
 	}
 	return false;
 }
@@ -170,157 +352,12 @@ int
 reach_object(const struct reach *r, struct str who, struct str owner,
     struct str object, enum reach_trust trust, struct buf *way)
 {
-	size_t at = r->n;
+	struct reach_question q = { who, owner, object, false, STR_NONE,
+		trust };
+	struct reach_way w;
 
-	for (size_t i = 0; i < r->n; i++) {
-		if (str_eq(who, str_of(r->all[i]->name)))
-			at = i;
-	}
-	if (at == r->n || r->n > COMPONENTS_MAX)
+	if (!reach_find(r, &q, &w))
 		return 0;
-	for (size_t i = 0; i < r->n; i++) {
-		if (!str_eq(owner, STR("*")) &&
-		    !str_eq(owner, str_of(r->all[i]->name)))
-			continue;
-		if (owner_reaches(r, i, at, object, trust, way))
-			return 1;
-	}
-	return 0;
-}
-
-/* Does the object of a never line exist at all?  A typing error must show. */
-static bool
-object_exists(const struct reach *r, struct str owner, struct str object)
-{
-	enum policy_kind kind;
-
-	if (str_eq(owner, STR("*")))
-		return str_eq(object, STR("*")) ||
-		    kind_parse(object, &kind) == 0;
-	for (size_t i = 0; i < r->n; i++) {
-		const struct policy *p = r->all[i];
-
-		if (!str_eq(owner, str_of(p->name)))
-			continue;
-		if (str_eq(object, STR("*")))
-			return true;
-		for (size_t j = 0; j < p->ngrants; j++) {
-			if (names_object(object, p->grants[j].name,
-				p->grants[j].kind))
-				return true;
-		}
-		for (size_t j = 0; j < p->nslots; j++) {
-			if (names_object(object, p->slots[j].name,
-				p->slots[j].kind))
-				return true;
-		}
-	}
-	return false;
-}
-
-static size_t
-check_nevers(const struct reach *r, const struct policy *p, struct buf *report)
-{
-	size_t bad = 0;
-	struct buf way;
-
-	buf_init(&way, 1024);
-	for (size_t i = 0; i < p->nnevers; i++) {
-		const struct policy_never *n = &p->nevers[i];
-
-		buf_reset(&way);
-		if (!object_exists(r, str_of(n->component), str_of(n->object)))
-			buf_puts(&way, "there is no such object");
-		else if (reach_object(r, str_of(p->name), str_of(n->component),
-			     str_of(n->object), REACH_OTHERS_HONEST, &way) == 0)
-			continue;
-		buf_printf(report, "%s.policy:%u: %s: %s\n", p->name,
-		    n->src.line, n->src.text, buf_cstr(&way));
-		bad++;
-	}
-	buf_clear(&way);
-	return bad;
-}
-
-/*
- * A channel has two ends, which must know of each other, and what one passes
- * the other must expect.  logd takes from everybody under one name.
- */
-static size_t
-check_channel(const struct reach *r, const struct policy *p,
-    const struct policy_grant *g, struct buf *report)
-{
-	const struct policy *peer = component(r, str_of(g->name));
-	struct end out, in;
-
-	if (peer == NULL || is_giver(p) || is_giver(peer) ||
-	    strcmp(peer->name, "logd") == 0)
-		return 0;
-	out = channel_to(p, peer);
-	in = channel_to(peer, p);
-	if (in.rights == 0) {
-		buf_printf(report,
-		    "%s.policy:%u: %s: %s.policy has no "
-		    "channel to %s\n",
-		    p->name, g->src.line, g->src.text, peer->name, p->name);
-		return 1;
-	}
-	if ((out.rights & RIGHT_SENDFD) != 0 &&
-	    ((in.rights & RIGHT_RECVFD) == 0 || (out.pass & ~in.pass) != 0)) {
-		buf_printf(report,
-		    "%s.policy:%u: %s: %s.policy does not "
-		    "expect what travels here\n",
-		    p->name, g->src.line, g->src.text, peer->name);
-		return 1;
-	}
-	return 0;
-}
-
-/* The right to pass descriptors comes from a promise. */
-static size_t
-check_promise(const struct policy *p, struct buf *report)
-{
-	uint32_t rights = 0;
-	size_t bad = 0;
-
-	if ((p->walls & WALL_SECCOMP) == 0)
-		return 0;
-	for (size_t i = 0; i < p->ngrants; i++)
-		rights |= p->grants[i].rights;
-	for (size_t i = 0; i < p->nslots; i++)
-		rights |= p->slots[i].rights;
-	if (((rights & RIGHT_SENDFD) != 0) != policy_promises(p, "sendfd")) {
-		buf_printf(report,
-		    "%s.policy: the right sendfd and the "
-		    "promise sendfd go together\n",
-		    p->name);
-		bad++;
-	}
-	if (((rights & RIGHT_RECVFD) != 0) != policy_promises(p, "recvfd")) {
-		buf_printf(report,
-		    "%s.policy: the right recvfd and the "
-		    "promise recvfd go together\n",
-		    p->name);
-		bad++;
-	}
-	return bad;
-}
-
-size_t
-reach_check(const struct reach *r, struct buf *report)
-{
-	size_t bad = 0;
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct policy *p = r->all[i];
-
-		bad += check_nevers(r, p, report);
-		bad += check_promise(p, report);
-		for (size_t j = 0; j < p->ngrants; j++) {
-			if (p->grants[j].kind == KIND_CHANNEL)
-				bad +=
-				    check_channel(r, p, &p->grants[j], report);
-		}
-	}
-	return bad;
+	reach_text(&w, way);
+	return 1;
 }

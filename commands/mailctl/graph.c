@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sandbox graph, show, prove: who holds what, what a policy allows, and who
- * could come to hold what.
+ * sandbox graph, show: who holds what, and what a policy allows.
  */
 #include "mailctl.h"
 
@@ -15,7 +14,6 @@
 #include "base/mem.h"
 #include "json.h"
 #include "sandbox/audit.h"
-#include "sandbox/reach.h"
 
 #define ANSWER_MAX (16 << 20)
 
@@ -175,60 +173,4 @@ cmd_sandbox_show(int argc, char *argv[])
 	    buf_cstr(&calls));
 	buf_clear(&calls);
 	return 0;
-}
-
-/* --- prove ---------------------------------------------------------------- */
-
-/* Every component that could hold the object, and by which way. */
-static int
-prove_object(const struct reach *r, struct str owner, struct str object)
-{
-	struct buf way;
-	int found = 0;
-
-	buf_init(&way, 4096);
-	for (size_t i = 0; i < r->n; i++) {
-		buf_reset(&way);
-		if (reach_object(r, str_of(r->all[i]->name), owner, object,
-			REACH_OTHERS_HONEST, &way) == 0)
-			continue;
-		printf("%-12s %s\n", r->all[i]->name, buf_cstr(&way));
-		found++;
-	}
-	if (found == 0)
-		puts("nobody can reach it");
-	buf_clear(&way);
-	return 0;
-}
-
-/* Without an argument: that every `never` line holds. */
-int
-cmd_sandbox_prove(int argc, char *argv[])
-{
-	struct reach r = reach_compiled();
-	struct str owner = STR("*"), object;
-	struct buf report;
-	ptrdiff_t colon;
-	size_t bad, lines = 0;
-
-	if (argc > 2)
-		die_usage("usage: mailctl sandbox prove [[OWNER:]OBJECT]");
-	if (argc == 2) {
-		object = str_of(argv[1]);
-		colon = str_chr(object, ':');
-		if (colon >= 0) {
-			owner = str_sub(object, 0, (size_t)colon);
-			object = str_sub(object, (size_t)colon + 1, object.n);
-		}
-		return prove_object(&r, owner, object);
-	}
-	buf_init(&report, 1 << 20);
-	bad = reach_check(&r, &report);
-	for (size_t i = 0; i < r.n; i++)
-		lines += r.all[i]->nnevers;
-	fputs(buf_cstr(&report), stdout);
-	printf("%zu policies, %zu never lines, %zu do not hold\n", r.n, lines,
-	    bad);
-	buf_clear(&report);
-	return bad > 0 ? EXIT_BAD : 0;
 }

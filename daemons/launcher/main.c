@@ -31,6 +31,7 @@
 #include "base/mem.h"
 #include "base/self.h"
 #include "log/log.h"
+#include "sandbox/reach.h"
 
 #include "launcher.h"
 
@@ -450,6 +451,28 @@ parse_args(struct launcher *l, int argc, char *argv[])
 }
 
 /*
+ * The policies are proved when they are compiled, and here once more, because
+ * a program is what somebody has built, with whatever policies.
+ */
+static void
+prove(struct launcher *l)
+{
+	struct reach r = reach_compiled();
+	struct buf report;
+	struct str text, line;
+
+	buf_init(&report, 1 << 16);
+	if (reach_check(&r, &report) > 0) {
+		text = buf_get(&report);
+		while (str_token(&text, "\n", &line))
+			launcher_say(l, 0, "policy leak: " STR_FMT,
+			    STR_ARG(line));
+		exit(1);
+	}
+	buf_clear(&report);
+}
+
+/*
  * What can be built here, and what the administrator has given up: a wall
  * that can neither be had nor was waived by name ends the start.
  */
@@ -462,6 +485,7 @@ prepare(struct launcher *l)
 	char err[512];
 
 	buf_init(&why, 8192);
+	prove(l);
 	if (sandbox_level_probe(&level, &missing, &why) == -1) {
 		launcher_say(l, 0, "sandbox: %s", strerror(errno));
 		exit(1);

@@ -71,6 +71,11 @@ enum rec_role {
 	REC_TELL, /* needs no answer; its id means what the edge says */
 	REC_ASK, /* the sender waits for an answer with the same id */
 	REC_ANSWER, /* to a REC_ASK that is waiting */
+	/*
+	 * A REC_TELL on what the other side began: it closes that, and makes
+	 * nobody do anything else (sandbox/reach.h counts on it).
+	 */
+	REC_REPORT,
 };
 
 struct rec_type {

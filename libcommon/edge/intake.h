@@ -35,7 +35,7 @@
 #define EDGE_INTAKE(R) \
 	R(INTAKE_MESSAGE, intake_message, REC_TELL, SIDE_A, 1) \
 	R(INTAKE_LARGE, intake_large, REC_TELL, SIDE_A, 2) \
-	R(INTAKE_REFUSED, intake_refused, REC_TELL, SIDE_B, 0)
+	R(INTAKE_REFUSED, intake_refused, REC_REPORT, SIDE_B, 0)
 
 EDGE_DECLARE(intake, EDGE_INTAKE);
 

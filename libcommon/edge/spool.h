@@ -40,9 +40,9 @@
 	R(SPOOL_WANT, spool_want, REC_TELL, SIDE_A, 0) \
 	R(SPOOL_SLOT, spool_slot, REC_TELL, SIDE_B, 1) \
 	R(SPOOL_DROP, spool_drop, REC_TELL, SIDE_A, 0) \
-	R(SPOOL_ACCEPTED, spool_accepted, REC_TELL, SIDE_B, 0) \
-	R(SPOOL_REFUSED, spool_refused, REC_TELL, SIDE_B, 0) \
-	R(SPOOL_FULL, spool_full, REC_TELL, SIDE_B, 0)
+	R(SPOOL_ACCEPTED, spool_accepted, REC_REPORT, SIDE_B, 0) \
+	R(SPOOL_REFUSED, spool_refused, REC_REPORT, SIDE_B, 0) \
+	R(SPOOL_FULL, spool_full, REC_REPORT, SIDE_B, 0)
 
 EDGE_DECLARE(spool, EDGE_SPOOL);
 

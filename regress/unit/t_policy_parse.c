@@ -46,7 +46,9 @@ test_whole(void **state)
 	    "request connect rate=5/m burst=7 open=9 # out\n"
 	    "limit nofile 4k\nlimit as 2g\n"
 	    "capability setuid # for a start\n"
-	    "never qmgr:spool # none of its business\n";
+	    "never qmgr:spool # none of its business\n"
+	    "never hostile except a,b => *:dir except through c # far\n"
+	    "reads clients messages # strangers\n";
 	struct policy *p;
 	char err[256];
 
@@ -83,7 +85,17 @@ test_whole(void **state)
 	assert_int_equal(p->limits[1].resource, RLIMIT_AS);
 	assert_true(p->limits[1].value == UINT64_C(2) << 30);
 	assert_int_equal(p->caps[0].cap, CAP_SETUID);
+	assert_int_equal(p->nnevers, 2);
+	assert_string_equal(p->nevers[0].who, "x");
 	assert_string_equal(p->nevers[0].object, "spool");
+	assert_false(p->nevers[0].use);
+	assert_string_equal(p->nevers[1].who, "hostile");
+	assert_string_equal(p->nevers[1].except, "a,b");
+	assert_string_equal(p->nevers[1].component, "*");
+	assert_true(p->nevers[1].use);
+	assert_string_equal(p->nevers[1].through, "c");
+	assert_int_equal(p->nreads, 2);
+	assert_string_equal(p->reads[1].word, "messages");
 	policy_free(&p);
 	assert_null(p);
 }
@@ -105,6 +117,15 @@ static const struct bad {
 	{ HEAD TAIL "promise stdoi # typing\n", "did you mean 'stdio'?" },
 	{ HEAD TAIL "promise stdio\n", "t:7: say why" },
 	{ HEAD TAIL "promise # which\n", "which promise?" },
+	{ HEAD TAIL "never a # x\n", "never takes COMPONENT:OBJECT" },
+	{ HEAD TAIL "never a = b:c # x\n", "expected -> " },
+	{ HEAD TAIL "never a -> b # x\n", "never takes COMPONENT:OBJECT" },
+	{ HEAD TAIL "never a except -> b:c # x\n", "expected -> " },
+	{ HEAD TAIL "never a => b:c but # x\n", "only 'except through" },
+	{ HEAD TAIL "never a -> b:c except through d # x\n", "goes with =>" },
+	{ HEAD TAIL "never a => b:c\n", "say why" },
+	{ HEAD TAIL "reads client # x\n", "did you mean 'clients'?" },
+	{ HEAD TAIL "reads # x\n", "whose bytes?" },
 	{ HEAD TAIL "promise dir on nothing # x\n", "no slot named 'nothing'" },
 	{ HEAD TAIL "grnt x channel read max=1 # x\n", "did you mean 'grant'?" },
 	{ HEAD TAIL "grant x chanel read max=1 # x\n",

@@ -72,6 +72,10 @@ graph_make(struct graph *g, const char *a, const char *b)
 	"promise sendfd # r\n"                                \
 	"grant a channel write,sendfd pass=memfd max=1 # r\n" \
 	"grant c channel read,recvfd pass=memfd max=1 # r\n"
+#define B_TELLS                                                     \
+	"promise sendfd # r\n"                                      \
+	"grant a channel read,write,sendfd pass=memfd max=1 # r\n"  \
+	"grant c channel read,write,recvfd pass=memfd max=1 # r\n"
 #define B_KEEPS                             \
 	"grant a channel write max=1 # r\n" \
 	"grant c channel read,recvfd pass=memfd max=1 # r\n"
@@ -142,6 +146,42 @@ static const struct check {
 	{ A_TAKES "never *:memfd # r\n", B_PASSES, 1, "-> b -> a" },
 	{ A_TAKES "never *:memfdd # r\n", B_PASSES, 1, "no such object" },
 	{ A_TAKES "never d:spool # r\n", B_PASSES, 1, "no such object" },
+	{ A_TAKES "never * -> c:spool # r\n", B_PASSES, 0, "" },
+	{ A_TAKES "never * -> c:content # r\n", B_PASSES, 1,
+	    "a.policy:9: never * -> c:content: c:content -> b -> a" },
+	{ A_TAKES "never * except a -> c:content # r\n", B_PASSES, 1,
+	    "c:content -> b" },
+	{ A_TAKES "never * except a,b -> c:content # r\n", B_PASSES, 0, "" },
+	{ A_TAKES "never * except a,d -> c:content # r\n", B_PASSES, 1,
+	    "there is no component d" },
+	/* Whom nobody listens to can have nothing used. */
+	{ A_TAKES "never a => c:spool # r\n", B_PASSES, 0, "" },
+	{ "grant b channel read,write,recvfd pass=memfd max=1 # r\n"
+	  "never a => c:spool # r\n", B_PASSES, 0, "" },
+	{ "grant b channel read,write,recvfd pass=memfd max=1 # r\n"
+	  "never a => c:spool # r\n", B_TELLS, 1,
+	    "a => b => c:spool" },
+	{ "grant b channel read,write,recvfd pass=memfd max=1 # r\n"
+	  "never a => c:spool except through b # r\n", B_TELLS, 0, "" },
+	{ "grant b channel read,write,recvfd pass=memfd max=1 # r\n"
+	  "never a => c:spool except through d # r\n", B_TELLS, 1,
+	    "there is no component d" },
+	/* Only who reads strangers' bytes is hostile. */
+	{ A_TAKES "never hostile -> c:content # r\n", B_PASSES, 0, "" },
+	{ A_TAKES "never hostile -> c:content # r\n",
+	  B_PASSES "reads clients # r\n", 1, "c:content -> b" },
+	{ A_TAKES "never * -> *:promise/sendfd # r\n", B_PASSES, 1,
+	    "b:sendfd" },
+	{ A_TAKES "never * -> *:promise/connect # r\n", B_PASSES, 0, "" },
+	{ A_TAKES "never * -> *:promise/conect # r\n", B_PASSES, 0, "" },
+	{ A_TAKES "never * -> *:promise/nonsense # r\n", B_PASSES, 1,
+	    "no such object" },
+	{ A_TAKES "never * except a -> *:request/mailbox # r\n"
+	  "request mailbox rate=1/s burst=1 # r\n", B_PASSES, 0, "" },
+	{ A_TAKES "never b -> a:request/mailbox # r\n"
+	  "never a -> *:request/mailbox # r\n"
+	  "request mailbox rate=1/s burst=1 # r\n", B_PASSES, 1,
+	    "a.policy:10: never a -> *:request/mailbox: a:mailbox" },
 	{ "", B_PASSES, 1, "a.policy has no channel to b" },
 	{ "grant b channel read max=1 # r\n", B_PASSES, 1,
 	    "does not expect what travels" },
@@ -191,7 +231,83 @@ test_real(void **state)
 	assert_int_equal(reach_object(&r, STR("dns"), STR("*"), STR("dir"),
 			     REACH_ALL_CAPTURED, &report),
 	    0);
+	assert_int_equal(reach_object(&r, STR("smtpd"), STR("broker"),
+			     STR("ticket"), REACH_OTHERS_HONEST, &report),
+	    0);
 	buf_clear(&report);
+}
+
+/* Every chain that matters, with the line that would be missed. */
+static const struct real {
+	const char *who, *owner, *object;
+	const char *through;
+	bool use;
+	const char *way; /* NULL: there is none */
+} reals[] = {
+	{ "smtpd", "qmgr", "spool", "", false, NULL },
+	{ "smtpd", "qmgr", "spool", "", true, "smtpd => qmgr:spool" },
+	{ "smtpd", "mailbox", "home", "", true,
+	    "smtpd => qmgr => local => mailbox:home" },
+	{ "smtpd", "mailbox", "home", "qmgr", true, NULL },
+	{ "smtp", "broker", "server", "", false, "broker:server -> smtp" },
+	{ "smtp", "broker", "server", "", true, "broker:server -> smtp" },
+	{ "gate", "broker", "server", "qmgr", true, NULL },
+	{ "lookup", "launcher", "file", "", true,
+	    "lookup => request table => launcher:file" },
+	{ "dns", "*", "dir", "", true, NULL },
+	{ "mailbox", "mailbox", "home", "", true, NULL },
+};
+
+static void
+test_real_ways(void **state)
+{
+	struct reach r = reach_compiled();
+	struct reach_way w;
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 65536);
+	for (size_t i = 0; i < NELEM(reals); i++) {
+		const struct real *x = &reals[i];
+		struct reach_question q = { str_of(x->who), str_of(x->owner),
+			str_of(x->object), x->use, str_of(x->through),
+			REACH_OTHERS_HONEST };
+		bool found = reach_find(&r, &q, &w);
+
+		buf_reset(&text);
+		if (found)
+			reach_text(&w, &text);
+		if (found != (x->way != NULL) ||
+		    (found && strcmp(buf_cstr(&text), x->way) != 0))
+			fail_msg("%zu: %s %s: %s", i, x->who, x->object,
+			    buf_cstr(&text));
+		if (!found)
+			continue;
+		buf_reset(&text);
+		reach_explain(&w, "", &text);
+		assert_non_null(strstr(buf_cstr(&text), ".policy:"));
+	}
+	buf_clear(&text);
+}
+
+/* Who reads what strangers send says so; requests are known by what they do. */
+static void
+test_hostile(void **state)
+{
+	static const char *const calm[] = { "broker", "gate", "launcher",
+		"mailbox", "qmgr" };
+
+	(void)state;
+	for (size_t i = 0; i < policy_count(); i++) {
+		const struct policy *p = policy_at(i);
+		bool is_calm = false;
+
+		for (size_t k = 0; k < NELEM(calm); k++)
+			is_calm |= strcmp(calm[k], p->name) == 0;
+		if (reach_hostile(p) == is_calm)
+			fail_msg("%s.policy: whose bytes does it read?",
+			    p->name);
+	}
 }
 
 /* --- the process graph ---------------------------------------------------- */
@@ -301,6 +417,8 @@ main(void)
 		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_checks),
 		cmocka_unit_test(test_real),
+		cmocka_unit_test(test_real_ways),
+		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_surplus),
 	};
