@@ -626,7 +626,7 @@ receive(struct chan *ch)
 	n = recvmsg(ch->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n <= 0) {
+	if (n == -1) {
 		die(ch, NULL);
 		return -1;
 	}
@@ -636,6 +636,12 @@ receive(struct chan *ch)
 			no_descriptors();
 		fds_close(fds, &nfds);
 		die(ch, "truncated packet");
+		return -1;
+	}
+	if (n == 0) {
+		/* The end; or an empty packet, which may carry descriptors. */
+		die(ch, nfds == 0 ? NULL : "descriptors without a record");
+		fds_close(fds, &nfds);
 		return -1;
 	}
 	why = take_packet(ch, str_make(data, (size_t)n), fds, nfds);
