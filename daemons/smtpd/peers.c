@@ -226,7 +226,11 @@ on_slot(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	const struct spool_slot *r = rec;
 	struct peers *p = arg;
 
-	(void)ch;
+	if (slots_find(&p->w.slots, id) != NULL ||
+	    p->w.slots.nfree >= 2 * SLOTS_AHEAD_MAX) {
+		chan_drop(ch, "slots that nobody wants");
+		return;
+	}
 	slots_add(&p->w.slots, id, r->qid, fds[0]);
 	fds[0] = -1;
 }

@@ -142,6 +142,18 @@ wake(struct submit *s)
 	w->cb(w->arg);
 }
 
+/* A qmgr that hands out and hands out would use up our descriptors. */
+static bool
+enough(const struct submit *s)
+{
+	const struct submit_slot *sl;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(sl, &s->free, link)
+		n++;
+	return n >= 2 * s->ahead_max;
+}
+
 static void
 on_slot(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
@@ -151,6 +163,10 @@ on_slot(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 	if (ch != s->qmgr || find(s, id) != NULL) {
 		chan_drop(ch, "the same slot twice");
+		return;
+	}
+	if (enough(s)) {
+		chan_drop(ch, "slots that nobody wants");
 		return;
 	}
 	sl = xcalloc(1, sizeof(*sl));
