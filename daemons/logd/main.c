@@ -24,6 +24,7 @@
 #include "logd.h"
 
 #define SETTLE_MS 60 /* lines are kept so long, to be put in order */
+#define LATE_US 60000000 /* a line on its way may be as old as this */
 #define KEEP_MAX (512 << 10) /* bytes kept; more leaves at once */
 #define LOOK_MS 5000 /* how often the log file is looked at for rotation */
 
@@ -145,6 +146,8 @@ on_line(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	struct logd *lg = arg;
 	struct client *c = find_client(lg, ch);
+	struct log_line line = *(const struct log_line *)rec;
+	int64_t now = clock_wall_us();
 	uint64_t missed;
 
 	(void)id;
@@ -155,7 +158,10 @@ on_line(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		log_warn("%s[%u]: %llu lines over the rate limit were dropped",
 		    c->writer.component, c->writer.pid,
 		    (unsigned long long)missed);
-	put(lg, &c->writer, rec);
+	/* A captured component does not write yesterday's log, or tomorrow's. */
+	if (line.when_us > now || line.when_us < now - LATE_US)
+		line.when_us = now;
+	put(lg, &c->writer, &line);
 }
 
 static const struct chan_on client_on[] = {
