@@ -72,3 +72,11 @@ $(LEAK)/launcher: $(BUILD)/obj/daemons/launcher/main.o \
     $(BUILD)/lib/libsandbox.a $(BUILD)/lib/libcommon.a
 	$(call link,$(launcher_LIBS))
 tests: $(LEAK)/launcher
+
+# What its captured peers would send it; run by regress/hostile/peers.t.
+PEERS_OBJS = $(addprefix $(BUILD)/obj/regress/hostile/,$(addsuffix .o, \
+	forge peers stage things))
+$(BUILD)/regress/hostile/peers: $(PEERS_OBJS) $(BUILD)/lib/libsandbox.a \
+    $(BUILD)/lib/libcommon.a
+	$(call link,)
+tests: $(BUILD)/regress/hostile/peers

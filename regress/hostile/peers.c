@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * peers [-v] [COMPONENT ...] - every channel of every component, attacked by
+ * who stands at its other end.  Prints TAP: one line for a channel and side.
+ *
+ * The victim is the real program in its real sandbox.  It must live, with the
+ * process id it had; close the channel of a peer that breaks the rules, and
+ * name it in the log; and hold no more memory or descriptors than before.
+ */
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "stage.h"
+
+#define CLOSE_MS 3000	/* for a victim to notice */
+#define GROWN_FDS 12	/* caches, sessions under way */
+#define GROWN_KB 24576	/* after thousands of attacks */
+#define FLOOD_KB 131072 /* while somebody asks and does not read */
+#define FLOOD_PACKETS 10000
+
+static bool verbose;
+static int case_no, failed;
+static unsigned attacks_all, closed_all;
+static uint64_t seed = 20260;
+static unsigned instance;
+
+static const char *
+name_of(enum side s, const struct edge_link *k)
+{
+	return s == SIDE_A ? k->a : k->b;
+}
+
+/* A number that no other attack of this victim has. */
+static unsigned
+next_instance(void)
+{
+	if (++instance >= STAGE_INSTANCES)
+		instance = 100;
+	return instance;
+}
+
+struct count {
+	unsigned made, closed, lived, bad;
+};
+
+/* By number; logd knows its clients by process id, which is the same here. */
+static bool
+blamed(const struct victim *v, unsigned n)
+{
+	static unsigned seen;
+	bool more = v->security > seen;
+
+	if (strcmp(v->policy->name, "logd") != 0)
+		return (v->blamed[n / 8] & 1u << n % 8) != 0;
+	seen += more;
+	return more;
+}
+
+/* The log takes its time: logd's most. */
+static bool
+is_blamed(struct victim *v, unsigned n)
+{
+	for (int i = 0; i < 40 && !v->dead; i++) {
+		if (blamed(v, n))
+			return true;
+		stage_run(v, -1, 10);
+	}
+	return blamed(v, n);
+}
+
+static void
+complain(struct count *c, const struct victim *v, const struct forged *f,
+    const char *what)
+{
+	if (c->bad++ < 10)
+		printf("# %s: %s: %s%s%.600s\n", v->policy->name, f->name, what,
+		    v->dead ? ": " : "", v->dead ? v->said : "");
+}
+
+/*
+ * One attack on a channel of its own.  Afterwards we hang up, and the victim
+ * must notice that, too, or it hangs itself.
+ */
+static void
+attack(struct victim *v, const struct edge_link *k, enum side from,
+    const struct forged *f, struct count *c)
+{
+	unsigned n = next_instance();
+	int fd = victim_channel(v, k, from, n);
+	bool closed, named;
+
+	if (fd == -1 || stage_send(fd, f) == -1) {
+		complain(c, v, f, strerror(errno));
+		fd_close(&fd);
+		return;
+	}
+	c->made++;
+	closed = stage_run(v, fd, f->end == FORGE_LIVES ? 4 : CLOSE_MS);
+	named = closed && f->end == FORGE_CLOSED && is_blamed(v, n);
+	if (f->end == FORGE_LIVES)
+		c->lived++;
+	else if (closed)
+		c->closed++;
+	if (f->end != FORGE_LIVES && !closed)
+		complain(c, v, f, "the channel stays open");
+	else if (f->end == FORGE_CLOSED && !named && !v->dead)
+		complain(c, v, f, "nobody is blamed");
+	shutdown(fd, SHUT_WR);
+	if (!closed && !stage_run(v, fd, CLOSE_MS))
+		complain(c, v, f, "it hangs");
+	fd_close(&fd);
+	if (verbose)
+		printf("# %s: %s: %s\n", v->policy->name, f->name,
+		    closed ? "closed" : "lives");
+	if (v->dead)
+		complain(c, v, f, "it died");
+}
+
+/*
+ * Say one thing as often as can be, and read nothing: the victim may keep the
+ * answers for a while, or close the channel, but not grow for ever.
+ */
+static void
+flood(struct victim *v, const struct edge_link *k, enum side from,
+    const struct forged *f, struct count *c)
+{
+	int fd = victim_channel(v, k, from, next_instance());
+	long before = victim_rss(v);
+	int64_t end = clock_ms() + 400;
+	unsigned sent = 0;
+
+	c->made++;
+	c->lived++;
+	while (sent < FLOOD_PACKETS && clock_ms() < end) {
+		struct pollfd pfd = { fd, POLLOUT, 0 };
+
+		if (stage_send(fd, f) == 0) {
+			sent++;
+			continue;
+		}
+		if (errno != EAGAIN || v->dead)
+			break;
+		poll(&pfd, 1, 5);
+		stage_run(v, -1, 0);
+	}
+	if (victim_rss(v) > before + FLOOD_KB)
+		complain(c, v, f, "it grows in a flood");
+	shutdown(fd, SHUT_WR);
+	if (!stage_run(v, fd, 10 * CLOSE_MS))
+		complain(c, v, f, "it hangs after a flood");
+	fd_close(&fd);
+	if (v->dead)
+		complain(c, v, f, "it died of a flood");
+	if (verbose)
+		printf("# flood: %s: %u packets, %ld kB more\n", f->name, sent,
+		    victim_rss(v) - before);
+}
+
+/* What is allowed to be said, for floods. */
+static bool
+is_plain(const struct forged *f)
+{
+	return f->end == FORGE_LIVES && strstr(f->name, "all empty") != NULL;
+}
+
+static void
+report(const struct victim *v, const struct edge_link *k, enum side from,
+    const struct count *c)
+{
+	char ended[64] = "";
+
+	if (v->dead)
+		snprintf(ended, sizeof(ended), ", which died (%s %d)",
+		    WIFSIGNALED(v->status) ? "signal" : "status",
+		    WIFSIGNALED(v->status) ? WTERMSIG(v->status) :
+					     WEXITSTATUS(v->status));
+	printf("%sok %d - %s attacks %s%s over %s: %u attacks, %u channels"
+	       " closed, %u borne\n",
+	    c->bad == 0 && !v->dead && c->made >= 15 ? "" : "not ", ++case_no,
+	    name_of(from, k), v->policy->name, ended, k->edge, c->made,
+	    c->closed, c->lived);
+	fflush(stdout);
+	failed += c->bad > 0 || v->dead || c->made < 15;
+	attacks_all += c->made;
+	closed_all += c->closed;
+}
+
+/* Start it again if it died; false when that cannot be. */
+static bool
+revive(struct victim *v, const char *name)
+{
+	char err[5000];
+
+	victim_end(v);
+	if (victim_start(v, name, err, sizeof(err)) == 0)
+		return true;
+	printf("not ok %d - %s starts: %s\n", ++case_no, name, err);
+	failed++;
+	victim_end(v);
+	return false;
+}
+
+static bool
+link_attack(struct victim *v, const struct edge_link *k, enum side from)
+{
+	struct forger fr = { .edge = edge_find(str_of(k->edge)),
+		.from = from,
+		.seed = seed };
+	static struct forged f;
+	struct count c = { 0 };
+	const char *name = v->policy->name;
+
+	while (!v->dead && forge_next(&fr, &f)) {
+		attack(v, k, from, &f, &c);
+		if (!v->dead && is_plain(&f))
+			flood(v, k, from, &f, &c);
+	}
+	if (v->dead)
+		victim_end(v);
+	report(v, k, from, &c);
+	return !v->dead || revive(v, name);
+}
+
+static void
+component_attack(const char *name)
+{
+	static const struct edge_link logs = { "log", "smtpd", "logd" };
+	static const struct edge_link boxes[] = { { "mailbox", "local",
+						      "mailbox" },
+		{ "mailbox", "virtual", "mailbox" } };
+	static struct victim v;
+	const struct edge_link *k;
+	unsigned fds;
+	long rss;
+	bool alive;
+
+	v.pid = 0;
+	v.pidfd = -1;
+	if (!revive(&v, name))
+		return;
+	stage_run(&v, -1, 200);
+	fds = victim_fds(&v);
+	rss = victim_rss(&v);
+	alive = true;
+	for (size_t i = 0; alive && (k = edge_link_at(i)) != NULL; i++) {
+		if (strcmp(k->a, name) == 0)
+			alive = link_attack(&v, k, SIDE_B);
+		else if (strcmp(k->b, name) == 0)
+			alive = link_attack(&v, k, SIDE_A);
+	}
+	if (alive && strcmp(name, "logd") == 0)
+		alive = link_attack(&v, &logs, SIDE_A);
+	for (size_t i = 0; alive && i < NELEM(boxes); i++)
+		if (strcmp(name, "mailbox") == 0)
+			alive = link_attack(&v, &boxes[i], SIDE_A);
+	if (!alive)
+		return;
+	/* What it began for others (questions to name servers) may end. */
+	for (int i = 0; i < 60 && (i == 0 || victim_fds(&v) > fds + GROWN_FDS);
+	     i++)
+		stage_run(&v, -1, 500);
+	alive = victim_fds(&v) <= fds + GROWN_FDS &&
+	    victim_rss(&v) <= rss + GROWN_KB;
+	printf("%sok %d - %s has not grown: %u descriptors, before %u; %ld kB,"
+	       " before %ld; %u questions answered with nonsense\n",
+	    alive ? "" : "not ", ++case_no, name, victim_fds(&v), fds,
+	    victim_rss(&v), rss, v.asked);
+	failed += !alive;
+	victim_end(&v);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const char *const names[] = { "logd", "gate", "smtpd", "pickup",
+		"cleanup", "rewrite", "lookup", "dns", "qmgr", "bounce", "smtp",
+		"local", "virtual", "mailbox", "control" };
+	char err[512], where[PATH_MAX], libexec[PATH_MAX];
+
+#ifdef SANITIZED
+	printf("1..0 # SKIP sanitized components are allowed more\n");
+	return 0;
+#endif
+	if (argc > 1 && strcmp(argv[1], "-v") == 0) {
+		verbose = true;
+		argc--;
+		argv++;
+	}
+	snprintf(where, sizeof(where), "%s/libexec/postern",
+	    getenv("POSTERN_BUILD") != NULL ? getenv("POSTERN_BUILD") :
+					      "build");
+	if (realpath(where, libexec) == NULL ||
+	    stage_open(libexec, err, sizeof(err)) == -1) {
+		printf("Bail out! %s: %s\n", where, err);
+		return 1;
+	}
+	printf("# level %d, seed %llu\n", (int)stage_level(),
+	    (unsigned long long)seed);
+	for (size_t i = 0; i < NELEM(names); i++) {
+		bool wanted = argc == 1;
+
+		for (int j = 1; j < argc; j++)
+			wanted = wanted || strcmp(argv[j], names[i]) == 0;
+		if (wanted)
+			component_attack(names[i]);
+	}
+	stage_close();
+	printf("1..%d\n# %u attacks on channels, %u of them closed\n", case_no,
+	    attacks_all, closed_all);
+	return failed == 0 ? 0 : 1;
+}
