@@ -291,6 +291,8 @@ audit_policy(struct auditing *au, struct str text)
 	char hex[POLICY_HEX], err[PARSED_MAX], want[64];
 
 	memcpy(au->out->policy_hash, p->hash, POLICY_HASH);
+	if (p->base != NULL)
+		p = p->base; /* which the overlay is on top of */
 	policy_hex(p, hex);
 	snprintf(want, sizeof(want), "version %u, %.16s", p->version, hex);
 	if (text.p == NULL)

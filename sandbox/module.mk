@@ -1,11 +1,12 @@
 # Confinement: policies, the back end of this system, attestation and audit.
-SANDBOX_SRCS += audit.c capsicum_plan.c place.c policy.c policy_lookup.c \
-	policy_names.c policy_parse.c policy_text.c promise.c reach.c reach_check.c \
-	reach_graph.c reach_say.c sha256.c
+SANDBOX_SRCS += audit.c capsicum_plan.c overlay.c overlay_dir.c place.c \
+	policy.c policy_draft.c policy_lookup.c policy_names.c policy_parse.c \
+	policy_text.c promise.c reach.c reach_check.c reach_graph.c reach_say.c \
+	sha256.c
 
 # What the policy compiler needs besides.
-POLC_PARTS := polc policy policy_names policy_parse policy_text promise \
-	reach reach_check reach_graph reach_say sha256
+POLC_PARTS := polc policy policy_draft policy_names policy_parse policy_text \
+	promise reach reach_check reach_graph reach_say sha256
 
 ifeq ($(PORT),linux)
 SANDBOX_SRCS += attest_linux.c audit_fds_linux.c audit_linux.c bpf_eval.c \
@@ -39,12 +40,14 @@ $(BUILD)/gen/policy_table.c: $(BUILD)/tools/polc $(sort $(wildcard policy/*.poli
 $(BUILD)/lib/libsandbox.a: $(BUILD)/obj/gen/policy_table.o
 
 t_policy_bsd_USES := libsandbox
+t_policy_overlay_USES := libsandbox
 t_policy_parse_USES := libsandbox
 t_policy_reach_USES := libsandbox
 t_sandbox_audit_USES := libsandbox
 t_sandbox_enter_USES := libsandbox
 t_sandbox_filter_USES := libsandbox
 t_sandbox_violation_USES := libsandbox
+fuzz_overlay_USES := libsandbox
 fuzz_policy_USES := libsandbox
 
 # What a captured component would try; run by regress/hostile/hostile.t.

@@ -108,3 +108,5 @@ const struct named errno_table[] = {
 	{ NULL, 0 }
 };
 /* clang-format on */
+
+const bool calls_enforced = true;

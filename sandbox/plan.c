@@ -61,7 +61,9 @@ plan_add(struct plan *plan, const char *promise, int fd,
 	struct plan_call *pc;
 	int nr = syscall_number(c->name);
 
-	if (nr < 0) /* not on this architecture: nothing to allow */
+	/* Not on this architecture, or taken away: nothing to allow. */
+	if (nr < 0 ||
+	    policy_denied(plan->policy, DENY_CALL, str_of(c->name)) != NULL)
 		return;
 	plan->calls =
 	    xreallocarray(plan->calls, plan->n + 1, sizeof(*plan->calls));
@@ -112,7 +114,7 @@ plan_make(const struct policy *p, struct plan *out, char *err, size_t err_size)
 {
 	const char *extra = promise_sanitizer_calls();
 
-	*out = (struct plan){ 0 };
+	*out = (struct plan){ .policy = p };
 	for (size_t i = 0; i < p->npromises; i++) {
 		const struct policy_promise *pp = &p->promises[i];
 		const struct promise *pr = promise_find(str_of(pp->word));

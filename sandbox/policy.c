@@ -35,6 +35,17 @@ policy_request_find(const struct policy *p, struct str verb)
 	return NULL;
 }
 
+const struct policy_deny *
+policy_denied(const struct policy *p, enum deny_what what, struct str name)
+{
+	for (size_t i = 0; i < p->ndenies; i++) {
+		if (p->denies[i].what == what &&
+		    str_eq(name, str_of(p->denies[i].name)))
+			return &p->denies[i];
+	}
+	return NULL;
+}
+
 bool
 policy_promises(const struct policy *p, const char *word)
 {

@@ -85,6 +85,7 @@ struct policy_src {
 	unsigned line;
 	const char *text;   /* the line without its comment */
 	const char *reason; /* its comment, "" when there is none */
+	const char *file;   /* an overlay; NULL: the policy itself */
 };
 
 /* A descriptor it starts with, on a fixed number. */
@@ -183,6 +184,15 @@ struct policy_reads {
 	struct policy_src src;
 };
 
+/* Something of the policy that an overlay took away (overlay.h). */
+enum deny_what { DENY_PROMISE, DENY_CALL, DENY_REQUEST, DENY_GRANT };
+
+struct policy_deny {
+	enum deny_what what;
+	const char *name;
+	struct policy_src src;
+};
+
 struct policy_cap {
 	int cap; /* CAP_* */
 	const char *name;
@@ -217,12 +227,28 @@ struct policy {
 	size_t ncaps;
 	const char *text; /* the whole file */
 	size_t text_len;
-	uint8_t hash[POLICY_HASH]; /* SHA-256 of the text */
+	uint8_t hash[POLICY_HASH]; /* SHA-256 of the text, and overlay */
+	/* With an overlay: the policy without it, and what it is. */
+	const struct policy *base;
+	const char *overlay; /* its file, for people */
+	const char *overlay_text;
+	size_t overlay_len;
+	const struct policy_deny *denies;
+	size_t ndenies;
 };
 
-/* The compiled-in policies, in order of name; NULL beyond the last. */
+/*
+ * The compiled-in policies, in order of name, each as its overlay leaves it
+ * once policy_replace() was called; NULL beyond the last.
+ */
 size_t policy_count(void);
 const struct policy *policy_at(size_t i);
+
+/*
+ * From here on p, which lives for ever, stands in the place of p->base.  Who
+ * still has a pointer to that has the policy without its overlay.
+ */
+void policy_replace(const struct policy *p);
 
 /* By component name; NULL when there is none. */
 const struct policy *policy_find(struct str name);
@@ -234,6 +260,10 @@ const struct policy_slot *
 policy_slot_find(const struct policy *p, struct str name);
 const struct policy_request *
 policy_request_find(const struct policy *p, struct str verb);
+
+/* Was it taken away, and by which line?  NULL when not. */
+const struct policy_deny *
+policy_denied(const struct policy *p, enum deny_what what, struct str name);
 
 /* Is the promise made? */
 bool policy_promises(const struct policy *p, const char *word);

@@ -3,6 +3,11 @@
 #include "sandbox/policy_gen.h"
 #include "sandbox/reach.h"
 
+#define POLICIES_MAX 64
+
+/* Those that have an overlay; NULL: the compiled one is in force. */
+static const struct policy *replaced[POLICIES_MAX];
+
 size_t
 policy_count(void)
 {
@@ -12,7 +17,19 @@ policy_count(void)
 const struct policy *
 policy_at(size_t i)
 {
-	return i < policy_table_n ? &policy_table[i] : NULL;
+	if (i >= policy_table_n)
+		return NULL;
+	return i < POLICIES_MAX && replaced[i] != NULL ? replaced[i] :
+							 &policy_table[i];
+}
+
+void
+policy_replace(const struct policy *p)
+{
+	for (size_t i = 0; i < policy_table_n && i < POLICIES_MAX; i++) {
+		if (&policy_table[i] == p->base)
+			replaced[i] = p;
+	}
 }
 
 const struct policy *
@@ -20,7 +37,7 @@ policy_find(struct str name)
 {
 	for (size_t i = 0; i < policy_table_n; i++) {
 		if (str_eq(name, str_of(policy_table[i].name)))
-			return &policy_table[i];
+			return policy_at(i);
 	}
 	return NULL;
 }
@@ -28,12 +45,12 @@ policy_find(struct str name)
 struct reach
 reach_compiled(void)
 {
-	static const struct policy *all[64];
+	static const struct policy *all[POLICIES_MAX];
 	struct reach r = { all, policy_table_n };
 
-	if (r.n > 64)
-		r.n = 64;
+	if (r.n > POLICIES_MAX)
+		r.n = POLICIES_MAX;
 	for (size_t i = 0; i < r.n; i++)
-		all[i] = &policy_table[i];
+		all[i] = policy_at(i);
 	return r;
 }

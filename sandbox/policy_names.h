@@ -2,6 +2,7 @@
 #ifndef SANDBOX_POLICY_NAMES_H
 #define SANDBOX_POLICY_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ extern const struct named const_table[];
 
 /* errno by name ("ENOSYS"). */
 extern const struct named errno_table[];
+
+/* Is a single system call something that this system can allow or refuse? */
+extern const bool calls_enforced;
 
 int named_find(const struct named *table, struct str s, uint64_t *out);
 const char *named_of(const struct named *table, uint64_t value);

@@ -15,6 +15,7 @@
 
 #include "base/attr.h"
 #include "base/mem.h"
+#include "sandbox/policy_draft.h"
 #include "sandbox/policy_names.h"
 #include "sandbox/policy_text.h"
 #include "sandbox/promise.h"
@@ -22,38 +23,6 @@
 
 #define TEXT_MAX (64 * 1024)
 #define LINES_MAX 2000
-
-/* The heap form: what policy_parse() hands out is its first member. */
-struct draft {
-	struct policy p;
-	char **strings; /* everything the policy points at */
-	size_t nstrings;
-};
-
-static const char *
-keep(struct draft *d, struct str s)
-{
-	d->strings =
-	    xreallocarray(d->strings, d->nstrings + 1, sizeof(*d->strings));
-	return d->strings[d->nstrings++] = str_dup(s);
-}
-
-/*
- * Room for one more element of a constant array of the draft.  The arrays are
- * const for readers; while parsing they are ours.
- */
-static void *
-push(const void *array_of, size_t *n, size_t size)
-{
-	void **array = (void **)(uintptr_t)array_of;
-	char *slot;
-
-	*array = xreallocarray(*array, *n + 1, size);
-	slot = (char *)*array + *n * size;
-	memset(slot, 0, size);
-	(*n)++;
-	return slot;
-}
 
 static int
 do_component(struct parser *ps, struct draft *d)
@@ -70,7 +39,7 @@ do_component(struct parser *ps, struct draft *d)
 			    "a component's name has letters, "
 			    "digits and '-'");
 	}
-	d->p.name = keep(d, w);
+	d->p.name = draft_keep(d, w);
 	return 0;
 }
 
@@ -94,7 +63,7 @@ do_user(struct parser *ps, struct draft *d)
 		return parse_bad(ps, "a second user line");
 	if (parse_word(ps, "a login name, or *", &w) == -1)
 		return -1;
-	d->p.user = keep(d, w);
+	d->p.user = draft_keep(d, w);
 	return 0;
 }
 
@@ -169,7 +138,7 @@ holding_read(struct parser *ps, struct draft *d, struct policy_grant *g,
 
 	if (parse_word(ps, "a name", &w) == -1)
 		return -1;
-	g->name = keep(d, w);
+	g->name = draft_keep(d, w);
 	if (parse_word(ps, "a kind, such as channel", &w) == -1)
 		return -1;
 	if (named_find(kind_table, w, &v) == -1)
@@ -219,7 +188,7 @@ do_slot(struct parser *ps, struct draft *d)
 			return parse_bad(ps, "slot %d is taken by %s", (int)fd,
 			    d->p.slots[i].name);
 	}
-	s = push(&d->p.slots, &d->p.nslots, sizeof(*s));
+	s = draft_push(&d->p.slots, &d->p.nslots, sizeof(*s));
 	*s = (struct policy_slot){ .fd = (int)fd,
 		.name = g.name,
 		.kind = g.kind,
@@ -240,7 +209,7 @@ holding_add(struct parser *ps, struct draft *d, bool own)
 	if (g.max == 0)
 		return parse_bad(ps, "how many? max=N");
 	g.src = parse_src(ps);
-	to = push(&d->p.grants, &d->p.ngrants, sizeof(*to));
+	to = draft_push(&d->p.grants, &d->p.ngrants, sizeof(*to));
 	*to = g;
 	return 0;
 }
@@ -269,8 +238,8 @@ do_promise(struct parser *ps, struct draft *d)
 	while (parse_next(ps, &w) && !str_eq(w, STR("on"))) {
 		if (promise_find(w) == NULL)
 			return parse_unknown(ps, "promise", w, promise_names());
-		pr = push(&d->p.promises, &d->p.npromises, sizeof(*pr));
-		pr->word = keep(d, w);
+		pr = draft_push(&d->p.promises, &d->p.npromises, sizeof(*pr));
+		pr->word = draft_keep(d, w);
 		pr->fd = -1;
 		pr->src = parse_src(ps);
 	}
@@ -298,9 +267,9 @@ do_call(struct parser *ps, struct draft *d)
 
 	if (call_parse(ps, &c, &name) == -1)
 		return -1;
-	c.name = keep(d, name);
+	c.name = draft_keep(d, name);
 	c.src = parse_src(ps);
-	to = push(&d->p.calls, &d->p.ncalls, sizeof(*to));
+	to = draft_push(&d->p.calls, &d->p.ncalls, sizeof(*to));
 	*to = c;
 	return 0;
 }
@@ -330,30 +299,24 @@ rate_read(struct str s, struct policy_request *r)
 	return -1;
 }
 
-static int
-do_request(struct parser *ps, struct draft *d)
+int
+draft_request(struct parser *ps, struct policy_request *r)
 {
-	struct policy_request r = { 0 }, *to;
 	struct str w, val;
 	uint64_t v;
 
-	if (parse_word(ps, "a verb", &w) == -1)
-		return -1;
-	if (policy_request_find(&d->p, w) != NULL)
-		return parse_bad(ps, "this verb has a line above");
-	r.verb = keep(d, w);
 	while (parse_next(ps, &w)) {
 		if (parse_option(w, "rate", &val)) {
-			if (rate_read(val, &r) == -1)
+			if (rate_read(val, r) == -1)
 				return parse_bad(ps,
 				    "rate= takes N/s, N/m or "
 				    "N/h");
 		} else if (parse_option(w, "burst", &val) &&
 		    str_u64(val, 1000000, &v) == 0 && v > 0) {
-			r.burst = (unsigned)v;
+			r->burst = (unsigned)v;
 		} else if (parse_option(w, "open", &val) &&
 		    str_u64(val, 1000000, &v) == 0) {
-			r.open = (unsigned)v;
+			r->open = (unsigned)v;
 		} else {
 			return parse_bad(ps,
 			    "'" STR_FMT "': expected rate=, "
@@ -361,18 +324,33 @@ do_request(struct parser *ps, struct draft *d)
 			    STR_ARG(w));
 		}
 	}
-	if (r.rate == 0 || r.burst == 0)
-		return parse_bad(ps, "a request needs rate= and burst=");
-	r.src = parse_src(ps);
-	to = push(&d->p.requests, &d->p.nrequests, sizeof(*to));
-	*to = r;
 	return 0;
 }
 
 static int
-do_limit(struct parser *ps, struct draft *d)
+do_request(struct parser *ps, struct draft *d)
 {
-	struct policy_limit *l;
+	struct policy_request r = { 0 }, *to;
+	struct str w;
+
+	if (parse_word(ps, "a verb", &w) == -1)
+		return -1;
+	if (policy_request_find(&d->p, w) != NULL)
+		return parse_bad(ps, "this verb has a line above");
+	r.verb = draft_keep(d, w);
+	if (draft_request(ps, &r) == -1)
+		return -1;
+	if (r.rate == 0 || r.burst == 0)
+		return parse_bad(ps, "a request needs rate= and burst=");
+	r.src = parse_src(ps);
+	to = draft_push(&d->p.requests, &d->p.nrequests, sizeof(*to));
+	*to = r;
+	return 0;
+}
+
+int
+draft_limit(struct parser *ps, struct policy_limit *out)
+{
 	struct str w, name;
 	uint64_t res, v, unit = 1;
 
@@ -380,10 +358,6 @@ do_limit(struct parser *ps, struct draft *d)
 		return -1;
 	if (named_find(limit_table, name, &res) == -1)
 		return parse_unknown(ps, "limit", name, limit_table);
-	for (size_t i = 0; i < d->p.nlimits; i++) {
-		if (str_eq(name, str_of(d->p.limits[i].name)))
-			return parse_bad(ps, "this limit has a line above");
-	}
 	if (parse_word(ps, "a number", &w) == -1)
 		return -1;
 	if (str_ends(w, STR("k")) || str_ends(w, STR("K")))
@@ -396,11 +370,26 @@ do_limit(struct parser *ps, struct draft *d)
 		w.n--;
 	if (str_u64(w, UINT64_MAX >> 32, &v) == -1)
 		return parse_bad(ps, "a limit is a number, with k, m or g");
-	l = push(&d->p.limits, &d->p.nlimits, sizeof(*l));
-	l->resource = (int)res;
-	l->name = keep(d, name);
-	l->value = v * unit;
-	l->src = parse_src(ps);
+	out->resource = (int)res;
+	out->name = named_of(limit_table, res);
+	out->value = v * unit;
+	return 0;
+}
+
+static int
+do_limit(struct parser *ps, struct draft *d)
+{
+	struct policy_limit l = { 0 }, *to;
+
+	if (draft_limit(ps, &l) == -1)
+		return -1;
+	for (size_t i = 0; i < d->p.nlimits; i++) {
+		if (d->p.limits[i].resource == l.resource)
+			return parse_bad(ps, "this limit has a line above");
+	}
+	l.src = parse_src(ps);
+	to = draft_push(&d->p.limits, &d->p.nlimits, sizeof(*to));
+	*to = l;
 	return 0;
 }
 
@@ -415,8 +404,8 @@ authority_read(struct parser *ps, struct draft *d, struct str w,
 		return parse_bad(ps,
 		    "never takes COMPONENT:OBJECT, such as "
 		    "qmgr:spool or *:dir");
-	n->component = keep(d, str_sub(w, 0, (size_t)colon));
-	n->object = keep(d, str_sub(w, (size_t)colon + 1, w.n));
+	n->component = draft_keep(d, str_sub(w, 0, (size_t)colon));
+	n->object = draft_keep(d, str_sub(w, (size_t)colon + 1, w.n));
 	return 0;
 }
 
@@ -437,7 +426,7 @@ through_read(struct parser *ps, struct draft *d, struct policy_never *n)
 		    "is held goes through nobody");
 	if (parse_word(ps, "components, joined by commas", &w) == -1)
 		return -1;
-	n->through = keep(d, w);
+	n->through = draft_keep(d, w);
 	return 0;
 }
 
@@ -446,8 +435,8 @@ through_read(struct parser *ps, struct draft *d, struct policy_never *n)
  * never WHO [except NAME,...] -> OWNER:OBJECT
  * never WHO [except NAME,...] => OWNER:OBJECT [except through NAME,...]
  */
-static int
-do_never(struct parser *ps, struct draft *d)
+int
+draft_never(struct parser *ps, struct draft *d)
 {
 	struct policy_never n = { .who = d->p.name, .except = "",
 		.through = "" }, *to;
@@ -457,7 +446,7 @@ do_never(struct parser *ps, struct draft *d)
 		&w) == -1)
 		return -1;
 	if (str_chr(w, ':') == -1) {
-		n.who = keep(d, w);
+		n.who = draft_keep(d, w);
 		if (!parse_next(ps, &w))
 			return parse_bad(ps, "never takes COMPONENT:OBJECT, "
 			    "such as qmgr:spool or *:dir");
@@ -465,7 +454,7 @@ do_never(struct parser *ps, struct draft *d)
 			if (parse_word(ps, "components, joined by commas",
 				&w) == -1)
 				return -1;
-			n.except = keep(d, w);
+			n.except = draft_keep(d, w);
 			if (parse_word(ps, "-> or =>", &w) == -1)
 				return -1;
 		}
@@ -480,7 +469,7 @@ do_never(struct parser *ps, struct draft *d)
 	    through_read(ps, d, &n) == -1)
 		return -1;
 	n.src = parse_src(ps);
-	to = push(&d->p.nevers, &d->p.nnevers, sizeof(*to));
+	to = draft_push(&d->p.nevers, &d->p.nnevers, sizeof(*to));
 	*to = n;
 	return 0;
 }
@@ -497,8 +486,8 @@ do_reads(struct parser *ps, struct draft *d)
 		if (named_find(reads_table, w, &v) == -1)
 			return parse_unknown(ps, "source of bytes", w,
 			    reads_table);
-		r = push(&d->p.reads, &d->p.nreads, sizeof(*r));
-		r->word = keep(d, w);
+		r = draft_push(&d->p.reads, &d->p.nreads, sizeof(*r));
+		r->word = draft_keep(d, w);
 		r->src = parse_src(ps);
 	}
 	if (d->p.nreads == 0)
@@ -516,9 +505,9 @@ do_capability(struct parser *ps, struct draft *d)
 	while (parse_next(ps, &w)) {
 		if (named_find(cap_table, w, &v) == -1)
 			return parse_unknown(ps, "capability", w, cap_table);
-		c = push(&d->p.caps, &d->p.ncaps, sizeof(*c));
+		c = draft_push(&d->p.caps, &d->p.ncaps, sizeof(*c));
 		c->cap = (int)v;
-		c->name = keep(d, w);
+		c->name = draft_keep(d, w);
 		c->src = parse_src(ps);
 	}
 	return 0;
@@ -541,7 +530,7 @@ static const struct statement {
 	{ "call", do_call, true },
 	{ "request", do_request, true },
 	{ "limit", do_limit, false },
-	{ "never", do_never, true },
+	{ "never", draft_never, true },
 	{ "reads", do_reads, true },
 	{ "capability", do_capability, true },
 };
@@ -566,8 +555,8 @@ parse_statement(struct parser *ps, struct draft *d, struct str word)
 			return parse_bad(ps,
 			    "say why, in a comment behind "
 			    "the line or above it");
-		ps->text = keep(d, str_trim(ps->line));
-		ps->why = keep(d, ps->reason);
+		ps->text = draft_keep(d, str_trim(ps->line));
+		ps->why = draft_keep(d, ps->reason);
 		if (st->run(ps, d) == -1)
 			return -1;
 		if (parse_next(ps, &rest))
@@ -629,32 +618,9 @@ policy_parse(const char *file, struct str text, struct policy **out, char *err,
 		policy_free(&p);
 		return -1;
 	}
-	p->text = keep(d, text);
+	p->text = draft_keep(d, text);
 	p->text_len = text.n;
 	sha256(text.p, text.n, p->hash);
 	*out = p;
 	return 0;
-}
-
-void
-policy_free(struct policy **pp)
-{
-	struct draft *d = (struct draft *)*pp;
-
-	*pp = NULL;
-	if (d == NULL)
-		return;
-	for (size_t i = 0; i < d->nstrings; i++)
-		free(d->strings[i]);
-	free(d->strings);
-	free((void *)(uintptr_t)d->p.slots);
-	free((void *)(uintptr_t)d->p.grants);
-	free((void *)(uintptr_t)d->p.promises);
-	free((void *)(uintptr_t)d->p.calls);
-	free((void *)(uintptr_t)d->p.requests);
-	free((void *)(uintptr_t)d->p.limits);
-	free((void *)(uintptr_t)d->p.nevers);
-	free((void *)(uintptr_t)d->p.reads);
-	free((void *)(uintptr_t)d->p.caps);
-	free(d);
 }

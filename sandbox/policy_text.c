@@ -142,7 +142,8 @@ parse_unknown(struct parser *ps, const char *what, struct str w,
 struct policy_src
 parse_src(const struct parser *ps)
 {
-	return (struct policy_src){ ps->lineno, ps->text, ps->why };
+	return (struct policy_src){ ps->lineno, ps->text, ps->why,
+		ps->origin };
 }
 
 /* A|B|0x10|3, or ~A|B for every bit but those */

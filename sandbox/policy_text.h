@@ -25,6 +25,7 @@ struct parser {
 	struct buf above;  /* comment lines directly above */
 	const char *text;  /* kept copies of line and reason */
 	const char *why;
+	const char *origin; /* the overlay's file, or NULL */
 	char *err;
 	size_t err_size;
 };

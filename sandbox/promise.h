@@ -41,6 +41,7 @@ struct plan_call {
 };
 
 struct plan {
+	const struct policy *policy;
 	struct plan_call *calls;
 	size_t n;
 	char **names; /* what c.name points at */

@@ -115,7 +115,10 @@ bool reach_never(const struct reach *r, const struct policy_never *n,
  */
 size_t reach_check(const struct reach *r, struct buf *report);
 
-/* The compiled-in policies, for all of the above. */
+/* The `never' lines alone. */
+size_t reach_nevers(const struct reach *r, struct buf *report);
+
+/* The policies in force, for all of the above. */
 struct reach reach_compiled(void);
 
 #endif

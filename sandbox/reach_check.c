@@ -84,8 +84,10 @@ check_nevers(const struct reach *r, const struct policy *p, struct buf *report)
 		buf_reset(&why);
 		if (reach_never(r, n, &way, &why))
 			continue;
-		buf_printf(report, "%s.policy:%u: %s: %s\n", p->name,
-		    n->src.line, n->src.text, buf_cstr(&why));
+		buf_printf(report, "%s%s:%u: %s: %s\n",
+		    n->src.file == NULL ? p->name : n->src.file,
+		    n->src.file == NULL ? ".policy" : "", n->src.line,
+		    n->src.text, buf_cstr(&why));
 		bad++;
 	}
 	buf_clear(&why);
@@ -103,7 +105,7 @@ check_channel(const struct reach *r, const struct policy *p,
 	const struct policy *peer = reach_component(r, str_of(g->name));
 	struct reach_end out, in;
 
-	if (peer == NULL || reach_giver(p) || reach_giver(peer) ||
+	if (peer == NULL || peer->base != NULL || reach_giver(p) || reach_giver(peer) ||
 	    strcmp(peer->name, "logd") == 0)
 		return 0;
 	out = reach_end(p, peer);
@@ -157,14 +159,26 @@ check_promise(const struct policy *p, struct buf *report)
 }
 
 size_t
-reach_check(const struct reach *r, struct buf *report)
+reach_nevers(const struct reach *r, struct buf *report)
 {
 	size_t bad = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		bad += check_nevers(r, r->all[i], report);
+	return bad;
+}
+
+size_t
+reach_check(const struct reach *r, struct buf *report)
+{
+	size_t bad = reach_nevers(r, report);
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct policy *p = r->all[i];
 
-		bad += check_nevers(r, p, report);
+		/* What an overlay takes away need not match. */
+		if (p->base != NULL)
+			continue;
 		bad += check_promise(p, report);
 		for (size_t j = 0; j < p->ngrants; j++) {
 			if (p->grants[j].kind == KIND_CHANNEL)

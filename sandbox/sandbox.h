@@ -73,6 +73,15 @@ int sandbox_enter(const struct policy *policy,
     const struct sandbox_place *place, char *err, size_t err_size) WARN_UNUSED;
 
 /*
+ * The policy of the component that this process is: the compiled one, with
+ * the overlay that its launcher put into the environment (SANDBOX_OVERLAY).
+ * Called before sandbox_enter().  NULL with a sentence in err.
+ */
+#define SANDBOX_OVERLAY "POSTERN_OVERLAY"
+const struct policy *sandbox_policy(const char *name, char *err,
+    size_t err_size) WARN_UNUSED;
+
+/*
  * A place as one word, for the argument vector of the program that is to
  * enter it.  threads and threads_arg do not travel.  place_parse() returns -1
  * for anything place_format() does not write.

@@ -104,6 +104,21 @@ set_place(const struct survey *s, struct subject *j, struct json p)
 	}
 }
 
+/* Started with the policy and overlay that are there now? */
+static void
+check_hash(struct subject *j, struct str told)
+{
+	const struct policy *p = policy_find(str_of(j->component));
+	char hex[POLICY_HEX];
+
+	if (p == NULL || j->odd != NULL)
+		return;
+	policy_hex(p, hex);
+	if (!str_eq(told, str_of(hex)))
+		j->odd = xasprintf("runs under another policy or overlay: "
+		    "%.12s, and not %.12s", told.n == 0 ? "?" : told.p, hex);
+}
+
 static void
 check_kin(const struct survey *s, struct subject *j)
 {
@@ -131,6 +146,7 @@ add_told(struct survey *s, struct json list)
 		    json_num(json_find(p, "instance")), pid);
 		set_place(s, j, p);
 		check_kin(s, j);
+		check_hash(j, json_str(json_find(p, "policy")));
 	}
 }
 
@@ -284,6 +300,15 @@ hash_text(const struct audit *a, size_t bytes, char *out)
 		snprintf(out + 2 * i, 3, "%02x", a->policy_hash[i]);
 }
 
+/* The overlay on its policy, or NULL. */
+static const char *
+overlay_of(const struct subject *j)
+{
+	const struct policy *p = policy_find(str_of(j->component));
+
+	return p == NULL ? NULL : p->overlay;
+}
+
 static void
 show_line(const struct subject *j)
 {
@@ -291,6 +316,8 @@ show_line(const struct subject *j)
 	char name[64], hash[17], calls[32], fds[16] = "?";
 
 	hash_text(a, 6, hash);
+	if (overlay_of(j) != NULL)
+		strlcat(hash, "+", sizeof(hash));
 	if (j->instance > 0)
 		snprintf(name, sizeof(name), "%s %" PRId64, j->component,
 		    j->instance);
@@ -303,7 +330,7 @@ show_line(const struct subject *j)
 		strlcpy(calls, "-", sizeof(calls));
 	if (j->descriptors >= 0)
 		snprintf(fds, sizeof(fds), "%d", j->descriptors);
-	printf("%-12s %8d %7u  %-12s %8s %5s %6zu  %s", name, (int)j->pid,
+	printf("%-12s %8d %7u  %-13s %8s %5s %6zu  %s", name, (int)j->pid,
 	    (unsigned)j->shown_uid, hash, calls, fds, a->equal + a->vouched,
 	    verdict(j->status));
 	if (a->weaker > 0)
@@ -323,7 +350,7 @@ show_summary(const struct survey *s)
 	size_t equal = 0, points = 0;
 	struct buf b;
 
-	printf("%-12s %8s %7s  %-12s %8s %5s %6s  %s\n", "component", "pid",
+	printf("%-12s %8s %7s  %-13s %8s %5s %6s  %s\n", "component", "pid",
 	    "uid", "policy", "calls", "fds", "equal", "verdict");
 	for (size_t i = 0; i < s->n; i++) {
 		show_line(&s->v[i]);
@@ -335,6 +362,17 @@ show_summary(const struct survey *s)
 	    level_name(s->level), equal, s->n, points);
 	puts("calls: allowed + allowed by argument; fds: descriptors held; "
 	     "equal: walls that stand");
+	for (size_t i = 0; i < policy_count(); i++) {
+		const struct policy *p = policy_at(i);
+		char base[POLICY_HEX], both[POLICY_HEX];
+
+		if (p->overlay == NULL)
+			continue;
+		policy_hex(p->base, base);
+		policy_hex(p, both);
+		printf("%s: policy %.12s + overlay %s: %.12s\n", p->name, base,
+		    p->overlay, both);
+	}
 	if (s->waived == 0)
 		return;
 	buf_init(&b, 1024);
@@ -398,6 +436,11 @@ show_json_subject(const struct subject *j)
 	    a->waived, j->status);
 	if (j->odd != NULL)
 		json_put(&b, str_of(j->odd));
+	else
+		buf_puts(&b, "null");
+	buf_puts(&b, ",\"overlay\":");
+	if (overlay_of(j) != NULL)
+		json_put(&b, str_of(overlay_of(j)));
 	else
 		buf_puts(&b, "null");
 	buf_puts(&b, ",\"rows\":[");
@@ -524,6 +567,7 @@ cmd_sandbox_audit(int argc, char *argv[])
 		all = true;
 	}
 	instance_open(&in);
+	need_overlays();
 	pid = instance_pid(&in);
 	if (pid <= 0) {
 		say("error: the mail system is not running: there is nothing "

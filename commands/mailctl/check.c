@@ -81,6 +81,22 @@ check_config(struct check *c)
 	}
 }
 
+/* What the site takes from policies: every line that does not fit. */
+static void
+check_overlays(struct check *c)
+{
+	struct str rest, line;
+	struct buf err;
+
+	buf_init(&err, 65536);
+	if (instance_overlays(geteuid(), &err) == -1)
+		c->errors += err.len == 0;
+	rest = buf_get(&err);
+	while (str_token(&rest, "\n", &line))
+		found(c, true, STR_FMT, STR_ARG(line));
+	buf_clear(&err);
+}
+
 /* --- directories ---------------------------------------------------------- */
 
 /* It will be made when its parent is there. */
@@ -384,6 +400,7 @@ cmd_check(int argc, char *argv[])
 	c.errors = (unsigned)in.build.rep.errors;
 	c.warnings = (unsigned)in.build.rep.warnings;
 	check_config(&c);
+	check_overlays(&c);
 	if (in.conf != NULL) {
 		check_walls(&c);
 		check_queue(&c);

@@ -161,6 +161,7 @@ cmd_sandbox_show(int argc, char *argv[])
 
 	if (argc != 2)
 		die_usage("usage: mailctl sandbox show COMPONENT");
+	need_overlays();
 	p = policy_find(str_of(argv[1]));
 	if (p == NULL)
 		die("there is no policy for \"%s\"", argv[1]);
@@ -169,6 +170,10 @@ cmd_sandbox_show(int argc, char *argv[])
 	audit_calls(p, &calls);
 	printf("# policy of %s, version %u, %s\n\n", p->name, p->version, hex);
 	fwrite(p->text, 1, p->text_len, stdout);
+	if (p->overlay != NULL) {
+		printf("\n# overlay %s\n\n", p->overlay);
+		fwrite(p->overlay_text, 1, p->overlay_len, stdout);
+	}
 	printf("\n# system calls that its filter lets through\n\n%s",
 	    buf_cstr(&calls));
 	buf_clear(&calls);

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/self.h"
 #include "conf/eval.h"
+#include "sandbox/overlay.h"
 
 /*
  * queue_directory alone, when something else in the configuration is no good.
@@ -42,18 +43,43 @@ queue_directory(struct instance *in)
 	return buf_take(&b);
 }
 
+static const char *
+config_dir(void)
+{
+	const char *dir = opt.dir != NULL ? opt.dir : getenv("MAIL_CONFIG");
+
+	return dir == NULL || *dir == '\0' ? SYSCONFDIR : dir;
+}
+
+int
+instance_overlays(uid_t owner, struct buf *err)
+{
+	struct overlays o;
+
+	return overlays_read(config_dir(), owner, &o, err) == -1 ?
+	    -1 :
+	    overlays_use(&o, err);
+}
+
+void
+need_overlays(void)
+{
+	struct buf err;
+
+	buf_init(&err, 65536);
+	if (instance_overlays((uid_t)-1, &err) == -1)
+		die("%s", buf_cstr(&err));
+	buf_clear(&err);
+}
+
 void
 instance_open(struct instance *in)
 {
 	char path[PATH_MAX];
-	const char *dir = opt.dir;
+	const char *dir = config_dir();
 	int fd;
 
 	*in = (struct instance){ 0 };
-	if (dir == NULL)
-		dir = getenv("MAIL_CONFIG");
-	if (dir == NULL || *dir == '\0')
-		dir = SYSCONFDIR;
 	if (realpath(dir, path) == NULL)
 		die("%s: %s (name the configuration directory with -c or "
 		    "MAIL_CONFIG)",

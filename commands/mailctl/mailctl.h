@@ -80,6 +80,14 @@ void instance_clear(struct instance *in);
 size_t instance_report(const struct instance *in, bool warnings);
 
 /*
+ * From here on policies are what the instance's overlays make of them.
+ * owner: see overlays_read().  -1 with what is wrong, a line each, in err.
+ */
+int instance_overlays(uid_t owner, struct buf *err) WARN_UNUSED;
+/* The same, but the process ends when something is wrong. */
+void need_overlays(void);
+
+/*
  * Is it running?  The pid of its launcher, 0 when not (nor when one was
  * started for an order on the queue alone), -1 with errno when that cannot be
  * found out.  Holding a lock is what counts, not a number in a file.

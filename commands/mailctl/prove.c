@@ -408,10 +408,12 @@ cmd_sandbox_prove(int argc, char *argv[])
 		{ "policies", required_argument, NULL, 'p' },
 		{ "all", no_argument, NULL, 'a' }, { NULL, 0, NULL, 0 }
 	};
-	struct reach r = reach_compiled();
+	struct reach r;
 	char *text;
 	int c;
 
+	need_overlays();
+	r = reach_compiled();
 	while ((c = getopt_long(argc, argv, "+a", longs, NULL)) != -1) {
 		if (c == 'p')
 			r = read_policies(optarg);

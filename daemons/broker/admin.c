@@ -212,6 +212,7 @@ status_json(struct broker *br, struct buf *b)
 {
 	int64_t now = loop_now(br->loop);
 	struct proc *p;
+	char hex[POLICY_HEX];
 
 	buf_printf(b, "{\"version\":\"%s\",\"configuration\":\"%s\","
 	    "\"launcher\":%u,\"level\":%u,\"waived\":%u,\"generation\":%u,"
@@ -219,11 +220,12 @@ status_json(struct broker *br, struct buf *b)
 	    br->plan.is.pid, br->plan.is.level, br->plan.is.waived,
 	    br->plan.is.generation);
 	TAILQ_FOREACH(p, &br->procs, link) {
-		buf_printf(b, "%s\n{\"component\":\"%s\",\"instance\":%u,"
-		    "\"pid\":%d,\"uid\":%u,\"gid\":%u,\"state\":\"%s\","
-		    "\"starts\":%u,\"age\":%" PRId64,
+		policy_hex(p->policy, hex);
+		buf_printf(b, "%s\n{\"component\":\"%s\",\"policy\":\"%s\","
+		    "\"instance\":%u,\"pid\":%d,\"uid\":%u,\"gid\":%u,"
+		    "\"state\":\"%s\",\"starts\":%u,\"age\":%" PRId64,
 		    p == TAILQ_FIRST(&br->procs) ? "" : ",",
-		    p->policy->name, p->instance, (int)p->pid,
+		    p->policy->name, hex, p->instance, (int)p->pid,
 		    (unsigned)p->uid, (unsigned)p->gid,
 		    proc_state_name(p->state), p->starts,
 		    p->pid == 0 ? 0 : (now - p->started_ms) / 1000);

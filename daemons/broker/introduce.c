@@ -49,6 +49,9 @@ connect_pair(const char *edge, struct proc *a, struct proc *b)
 {
 	int sv[2];
 
+	if (policy_denied(a->policy, DENY_GRANT, str_of(b->policy->name)) ||
+	    policy_denied(b->policy, DENY_GRANT, str_of(a->policy->name)))
+		return; /* by an overlay: they never meet */
 	if (channel_pair(sv) == -1) {
 		/*
 		 * Without a channel neither can work; both start again, and

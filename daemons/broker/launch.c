@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sandbox/overlay.h"
+
 #include "broker.h"
 
 struct proc *
@@ -69,9 +71,14 @@ on_piece(struct chan *ch, UNUSED uint64_t id, const void *rec, int *fds,
     void *arg)
 {
 	struct plan *next = &((struct broker *)arg)->next;
+	const struct launch_overlay *o = rec;
+	char err[256];
 	int r = -1;
 
 	switch (chan_type(ch)) {
+	case LAUNCH_OVERLAY:
+		r = overlay_take(o->component, o->text, err, sizeof(err));
+		break;
 	case LAUNCH_RUN:
 		r = plan_add_run(next, rec, fds);
 		break;
@@ -145,6 +152,7 @@ on_signal(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
 }
 
 const struct chan_on launch_on[] = {
+	{ LAUNCH_OVERLAY, on_piece },
 	{ LAUNCH_RUN, on_piece },
 	{ LAUNCH_OBJECT, on_piece },
 	{ LAUNCH_RESOLVER, on_piece },

@@ -41,6 +41,7 @@ int
 main(int argc, char *argv[])
 {
 	static struct broker br;
+	const struct policy *policy;
 	struct sandbox_place place;
 	char err[512];
 
@@ -58,8 +59,9 @@ main(int argc, char *argv[])
 	br.launcher = chan_new(br.loop, SLOT_BROKER, &edge_launch, SIDE_A,
 	    launch_on, on_launcher_gone, &br);
 
-	if (sandbox_enter(policy_find(STR("broker")), &place, err,
-	    sizeof(err)) == -1)
+	policy = sandbox_policy("broker", err, sizeof(err));
+	if (policy == NULL ||
+	    sandbox_enter(policy, &place, err, sizeof(err)) == -1)
 		log_fatal("broker: %s", err);
 
 	return loop_run(br.loop);

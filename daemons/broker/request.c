@@ -227,8 +227,6 @@ do_reopen(struct proc *p, uint64_t id, UNUSED const void *rec)
 
 /* --- mailboxes ------------------------------------------------------------ */
 
-#define MAILBOXES_MAX 256 /* processes at one time */
-
 static struct proc *
 find_mailbox(struct broker *br, const struct broker_mailbox *q, size_t *out_n)
 {
@@ -270,7 +268,8 @@ do_mailbox(struct proc *p, uint64_t id, const void *rec)
 		return;
 	}
 	m = find_mailbox(br, q, &n);
-	if (m == NULL && n >= MAILBOXES_MAX) {
+	if (m == NULL &&
+	    n >= policy_request_find(p->policy, STR("mailbox"))->open) {
 		request_refuse(p, id, EAGAIN, "too many mailboxes at once");
 		return;
 	}

@@ -217,6 +217,20 @@ send_object(struct launcher *l, const char *component, enum grant_kind kind,
 	return 0;
 }
 
+/* What the site takes from policies: before anybody is known by one. */
+static void
+send_overlays(struct launcher *l)
+{
+	for (size_t i = 0; i < policy_count(); i++) {
+		const struct policy *p = policy_at(i);
+		struct launch_overlay o = { .component = str_of(p->name),
+			.text = str_make(p->overlay_text, p->overlay_len) };
+
+		if (p->overlay != NULL)
+			chan_tell(l->broker, LAUNCH_OVERLAY, 0, &o, NULL);
+	}
+}
+
 static int
 send_run(struct launcher *l, const struct settings *s, const char *component,
     unsigned instances)
@@ -596,6 +610,7 @@ settings_send(struct launcher *l, struct settings *s, struct buf *err)
 		.stop_ms = STOP_MS, .pid = (uint32_t)getpid(),
 		.directory = str_of(s->build.dir) };
 
+	send_overlays(l);
 	forget_tables(l);
 	collect_tables(l, s, s->main);
 	if (send_components(l, s, err) != 0 || send_log(l, err) == -1 ||

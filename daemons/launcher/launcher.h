@@ -15,6 +15,7 @@
 #include "edge/launch.h"
 #include "loop/loop.h"
 #include "sandbox/attest.h"
+#include "sandbox/overlay.h"
 #include "sandbox/policy.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/violation.h"

@@ -196,6 +196,22 @@ plan(struct launcher *l, struct buf *err)
 	return r;
 }
 
+/* Overlays are walls, and those do not move while we run. */
+static int
+same_overlays(struct launcher *l, struct buf *err)
+{
+	struct overlays o;
+	int r = overlays_read(l->directory, (uid_t)-1, &o, err);
+
+	if (r == 0 && !overlays_in_force(&o)) {
+		buf_printf(err, "policy.d changes only with a stop and a "
+		    "start");
+		r = -1;
+	}
+	overlays_clear(&o);
+	return r;
+}
+
 static void
 on_reload(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
@@ -207,7 +223,7 @@ on_reload(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)fds;
 	buf_init(&err, 65536);
 	notify("RELOADING=1");
-	if (plan(l, &err) == -1)
+	if (same_overlays(l, &err) == -1 || plan(l, &err) == -1)
 		a.error = EINVAL;
 	else
 		listen_sweep(l);
@@ -514,6 +530,7 @@ main(int argc, char *argv[])
 	static struct launcher l = { .say_fd = -1, .spool_fd = -1,
 		.lock_fd = -1, .broker_fd = -1, .kmsg_fd = -1,
 		.broker_backoff_ms = BACKOFF_FIRST };
+	struct overlays overlays;
 	struct settings *s;
 	struct buf err;
 
@@ -527,7 +544,9 @@ main(int argc, char *argv[])
 		l.libexec = xstrdup(LIBEXECDIR);
 	l.real_uid = getuid();
 	s = settings_read(l.directory, 1, &err);
-	if (s == NULL || settings_apply(&l, s, &err) == -1) {
+	if (s == NULL || settings_apply(&l, s, &err) == -1 ||
+	    overlays_read(l.directory, l.real_uid, &overlays, &err) == -1 ||
+	    overlays_use(&overlays, &err) == -1) {
 		launcher_say(&l, 0, "%s", buf_cstr(&err));
 		exit(1);
 	}

@@ -82,15 +82,17 @@ filter_of(struct launcher *l, const struct policy *policy, struct buf *err)
 
 /* What little a component needs to find in its environment. */
 static char *const *
-component_env(void)
+component_env(const struct policy *policy)
 {
 	static char *env[8];
 	static const char *const keep[] = { "TZ", "ASAN_OPTIONS",
 		"UBSAN_OPTIONS" };
 	size_t n = 0;
 
-	if (env[0] != NULL)
-		return env;
+	/* Runs in the child, once. */
+	if (policy->overlay != NULL)
+		env[n++] = xasprintf(SANDBOX_OVERLAY "=%s",
+		    policy->overlay_text);
 	env[n++] = xstrdup("PATH=/usr/bin:/bin");
 	for (size_t i = 0; i < NELEM(keep); i++) {
 		const char *v = getenv(keep[i]);
@@ -127,7 +129,7 @@ spawn(struct launcher *l, const struct policy *policy,
 	pid = sandbox_clone(&l->cradle, NULL);
 	if (pid == 0) {
 		if (cradle_child(&l->cradle, policy, fds, n) == 0)
-			execve(path, argv, component_env());
+			execve(path, argv, component_env(policy));
 		_exit(70);
 	}
 	if (pid == -1) {

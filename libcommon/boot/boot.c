@@ -406,6 +406,7 @@ boot_seal(const struct boot_peer *peers, size_t npeers,
     const struct boot_hooks *hooks, void *arg)
 {
 	static const struct boot_hooks no_hooks;
+	const struct policy *policy;
 	struct broker_sealed rec;
 	char err[512];
 
@@ -420,8 +421,9 @@ boot_seal(const struct boot_peer *peers, size_t npeers,
 	boot.broker = chan_new(boot.loop, SLOT_BROKER, &edge_broker, SIDE_A,
 	    broker_on, on_broker_gone, NULL);
 	log_sink(to_broker, NULL);
-	if (sandbox_enter(policy_find(str_of(boot.name)), &boot.place, err,
-	    sizeof(err)) == -1)
+	policy = sandbox_policy(boot.name, err, sizeof(err));
+	if (policy == NULL ||
+	    sandbox_enter(policy, &boot.place, err, sizeof(err)) == -1)
 		log_fatal("%s: sandbox: %s", boot.name, err);
 	chan_tell(boot.broker, BROKER_SEALED, 0, &rec, NULL);
 }

@@ -14,13 +14,18 @@
  * sealed, and holds no privilege.
  *
  * After the start, and after each LAUNCH_RELOAD, the launcher sends its plan:
- * a LAUNCH_RUN for every component (with its sealed configuration), a
+ * overlays of policies, a LAUNCH_RUN for every component (with its sealed configuration), a
  * LAUNCH_OBJECT for everything an instance of it is to be given once it is
  * sealed, then LAUNCH_PLANNED.
  */
 #define launch_run_FIELDS(F) \
 	F(U32, instances) \
 	F(STR, component, 32)
+
+/* What the site takes from a policy: sent before all others (overlay.h). */
+#define launch_overlay_FIELDS(F) \
+	F(STR, component, 32) \
+	F(STR, text, 16384)
 
 /* kind, instance, name: as in broker_grant. */
 #define launch_object_FIELDS(F) \
@@ -111,6 +116,7 @@ enum launch_what {
 	F(STR, text, 1200)
 
 #define EDGE_LAUNCH(R) \
+	R(LAUNCH_OVERLAY, launch_overlay, REC_TELL, SIDE_B, 0) \
 	R(LAUNCH_RUN, launch_run, REC_TELL, SIDE_B, 1) \
 	R(LAUNCH_OBJECT, launch_object, REC_TELL, SIDE_B, 1) \
 	R(LAUNCH_RESOLVER, launch_resolver, REC_TELL, SIDE_B, 0) \
