@@ -111,7 +111,7 @@ talk_queue(struct talk *t, const struct instance *in, const char *warning)
 		talk_close(t);
 		usleep(LOOK_US);
 	}
-	t->fd = talk_connect(in, "private/control");
+	t->fd = talk_connect(in, "pid/control");
 	if (t->fd == -1)
 		die("the queue cannot be opened: %s", strerror(errno));
 	return true;

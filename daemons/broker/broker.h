@@ -207,8 +207,8 @@ struct broker {
 	struct plan next; /* being received */
 	struct proc_list procs;
 	struct grants grants;
-	struct ticket_key route_key, address_key;
-	int route_fd, address_fd; /* the same, sealed, to be granted */
+	struct ticket_key route_key, address_key, socket_key;
+	int route_fd, address_fd, socket_fd; /* the same, sealed, to grant */
 	enum broker_phase phase;
 	unsigned stop_step;
 	uint32_t next_mailbox;

@@ -221,6 +221,7 @@ static const struct chan_on proc_on[] = {
 	{ BROKER_RESOLVER, request },
 	{ BROKER_TABLE, request },
 	{ BROKER_INCLUDE, request },
+	{ BROKER_UNIX, request },
 	{ BROKER_MAILBOX, request },
 	{ BROKER_REOPEN, request },
 	{ BROKER_ADMIN, request },

@@ -219,6 +219,22 @@ do_include(struct proc *p, uint64_t id, const void *rec)
 	    ((const struct broker_include *)rec)->path);
 }
 
+/* A socket in the file system, if rewrite vouched for this very path. */
+static void
+do_unix(struct proc *p, uint64_t id, const void *rec)
+{
+	const struct broker_unix *q = rec;
+
+	if (str_starts(q->nexthop, STR(NEXTHOP_UNIX)) &&
+	    ticket_route_ok(&p->br->socket_key, q->nexthop, q->ticket)) {
+		send_errand(p, id, "unix", OPEN_UNIX, str_sub(q->nexthop,
+		    strlen(NEXTHOP_UNIX), q->nexthop.n));
+		return;
+	}
+	grants_note(&p->br->grants, p, false, "unix", "no ticket");
+	request_refuse(p, id, EPERM, "no socket that rewrite vouched for");
+}
+
 static void
 do_reopen(struct proc *p, uint64_t id, UNUSED const void *rec)
 {
@@ -301,6 +317,7 @@ static const struct verb {
 	{ BROKER_RESOLVER, "resolver", do_resolver },
 	{ BROKER_TABLE, "table", do_table },
 	{ BROKER_INCLUDE, "include", do_include },
+	{ BROKER_UNIX, "unix", do_unix },
 	{ BROKER_MAILBOX, "mailbox", do_mailbox },
 	{ BROKER_REOPEN, "reopen", do_reopen },
 	{ BROKER_ADMIN, "admin", admin_ask },

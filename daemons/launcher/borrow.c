@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What is opened with the rights of a user rather than ours: directories of
- * mailboxes, files that aliases include.  The user's own permissions decide,
- * and links of his lead nowhere that he could not go.
+ * mailboxes, files that aliases include, sockets of servers that mail is
+ * delivered to.  The user's own permissions decide, and links of his lead
+ * nowhere that he could not go.
  */
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,6 +95,45 @@ borrow_include(struct launcher *l, struct str path)
 		fd_close(&fd);
 		errno = EINVAL;
 	}
+	return fd;
+}
+
+void
+borrow_owner(const struct launcher *l, uid_t *uid, gid_t *gid)
+{
+	struct passwd *pw = getpwnam(l->mail_owner);
+
+	*uid = files_uid(l, "smtp");
+	*gid = (gid_t)*uid;
+	if (pw != NULL && pw->pw_uid != 0 && pw->pw_gid != 0) {
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+	}
+}
+
+/* The server at the other end sees mail_owner, as it would Postfix's. */
+int
+borrow_socket(struct launcher *l, struct str path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	uid_t uid;
+	gid_t gid;
+	int n, fd;
+
+	n = snprintf(un.sun_path, sizeof(un.sun_path), "%s%s" STR_FMT,
+	    str_starts(path, STR("/")) ? "" : l->queue_dir,
+	    str_starts(path, STR("/")) ? "" : "/", STR_ARG(path));
+	if (path.n == 0 || n < 0 || (size_t)n >= sizeof(un.sun_path)) {
+		errno = path.n == 0 ? EINVAL : ENAMETOOLONG;
+		return -1;
+	}
+	borrow_owner(l, &uid, &gid);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	become(l, uid, gid);
+	if (fd != -1 &&
+	    connect(fd, (const struct sockaddr *)&un, sizeof(un)) == -1)
+		fd_close(&fd);
+	return_to_root(l);
 	return fd;
 }
 

@@ -137,6 +137,7 @@ settings_apply(struct launcher *l, const struct settings *s, struct buf *err)
 	set_text(&l->virtual_base, conf_str(c, P_VIRTUAL_MAILBOX_BASE));
 	set_text(&l->mail_spool, conf_str(c, P_MAIL_SPOOL_DIRECTORY));
 	set_text(&l->default_privs, conf_str(c, P_DEFAULT_PRIVS));
+	set_text(&l->mail_owner, conf_str(c, P_MAIL_OWNER));
 	l->spool_mbox = conf_str(c, P_HOME_MAILBOX).n == 0;
 	return 0;
 }
@@ -577,7 +578,7 @@ send_log(struct launcher *l, struct buf *err)
 static int
 send_sockets(struct launcher *l, const struct settings *s, struct buf *err)
 {
-	int fd = l->offline ? listen_unix(l, "private/control", 0600, err) :
+	int fd = l->offline ? listen_unix(l, "pid/control", 0600, err) :
 	    listen_unix(l, "public/control", 0666, err);
 
 	if (fd == -1 || send_object(l, "control", GRANT_LISTENER, 0,

@@ -86,9 +86,14 @@ files_spool(struct launcher *l, struct buf *err)
 	for (size_t i = 0; i < NELEM(dirs); i++) {
 		char *path = xasprintf("%s/%s", l->queue_dir, dirs[i].name);
 		bool ours = dirs[i].name[0] == 'p';
+		uid_t owner = ours ? 0 : uid;
+		gid_t group = ours ? 0 : (gid_t)uid;
 
-		fd = need_dir(path, ours ? 0 : uid, ours ? 0 : (gid_t)uid,
-		    dirs[i].mode, own, err);
+		/* Where other servers put the sockets they get mail by. */
+		if (strcmp(dirs[i].name, "private") == 0)
+			borrow_owner(l, &owner, &group);
+
+		fd = need_dir(path, owner, group, dirs[i].mode, own, err);
 		free(path);
 		if (fd == -1)
 			return -1;
@@ -216,6 +221,8 @@ files_open(struct launcher *l, const struct launch_open *q)
 		return open_table(l, q->name);
 	case OPEN_INCLUDE:
 		return borrow_include(l, q->name);
+	case OPEN_UNIX:
+		return borrow_socket(l, q->name);
 	}
 	errno = EINVAL;
 	return -1;

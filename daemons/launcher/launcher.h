@@ -76,6 +76,7 @@ struct launcher {
 	char *queue_dir, *data_dir, *log_path;
 	char *virtual_base, *mail_spool; /* where mailboxes are */
 	char *default_privs; /* whose rights files of aliases are opened with */
+	char *mail_owner; /* and sockets of other servers connected to */
 	bool spool_mbox; /* mailboxes are files in mail_spool */
 	char *syslog_name, *hostname;
 	char home_text[1024]; /* of the last mailbox made, for its answer */
@@ -140,6 +141,10 @@ int borrow_dir(struct launcher *l, const char *path, uid_t uid, gid_t gid);
 int borrow_user(const struct launcher *l, uid_t *uid, gid_t *gid);
 /* A file that an alias includes, with the rights of default_privs. */
 int borrow_include(struct launcher *l, struct str path);
+/* Who mail_owner is; where there is none but root, who smtp runs as. */
+void borrow_owner(const struct launcher *l, uid_t *uid, gid_t *gid);
+/* A connection to a socket, by a path from the queue directory on. */
+int borrow_socket(struct launcher *l, struct str path);
 /* See that a user who cannot make his mailbox has one. */
 void borrow_mbox(struct launcher *l, const char *user, uid_t uid, gid_t gid);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "edge/ticket.h"
 #include "mail/address.h"
 #include "mail/dsn.h"
 
@@ -123,7 +124,9 @@ way_add(struct message *m, struct rcpt *r)
 		put_off(m, r, STR("4.3.5"), STR("next hop too long"));
 		return;
 	}
-	for (char *p = nexthop; *p != '\0'; p++)
+	/* The case of letters matters in the path of a socket. */
+	for (char *p = nexthop; *p != '\0' &&
+	     !str_starts(r->nexthop, STR(NEXTHOP_UNIX)); p++)
 		*p = (char)ascii_lower((unsigned char)*p);
 	lower = str_of(nexthop);
 	if (sched_rcpt_add(q->sched, m->sm, t->st, lower, r->addr,

@@ -60,6 +60,8 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	(void)arg;
 	if (str_eq(g->name, STR(TICKET_ROUTE)))
 		ticket_key_read(&rw.route_key, fd);
+	else if (str_eq(g->name, STR(TICKET_SOCKET)))
+		ticket_key_read(&rw.socket_key, fd);
 	/* A line of master.cf has nothing to say to us. */
 	close(fd);
 }

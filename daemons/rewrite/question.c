@@ -21,6 +21,20 @@ question_free(struct question *q)
 	free(q);
 }
 
+/* Our word that a next hop comes from the configuration. */
+static uint64_t
+vouch(const struct rewrite *rw, const struct route *route)
+{
+	const struct ticket_key *k =
+	    str_starts(route->nexthop, STR(NEXTHOP_UNIX)) ?
+	    &rw->socket_key :
+	    &rw->route_key;
+
+	if (!route->configured || !k->have)
+		return 0;
+	return ticket_route(k, route->nexthop);
+}
+
 /* 1: the answer is complete; 0: it waits. */
 static int
 work(struct question *q, struct resolve_answer *a, struct buf *addr,
@@ -54,8 +68,7 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 	a->exists = (uint8_t)there;
 	a->transport = route->transport;
 	a->nexthop = route->nexthop;
-	if (route->configured && q->rw->route_key.have)
-		a->ticket = ticket_route(&q->rw->route_key, route->nexthop);
+	a->ticket = vouch(q->rw, route);
 	return 1;
 }
 

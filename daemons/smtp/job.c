@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "edge/ticket.h"
 #include "log/log.h"
 #include "net/netaddr.h"
 
@@ -290,6 +291,18 @@ hop_name(const struct job *j)
 	    str_sub(j->st->fallback.v[j->hop - 1].full, 0, ADDR_MAX);
 }
 
+/* LMTP to a socket in the file system: there is one server, and no name. */
+static void
+socket_route(struct job *j)
+{
+	free(j->host);
+	j->host = xcalloc(1, sizeof(*j->host));
+	j->host->name = str_sub(j->nexthop, strlen(NEXTHOP_UNIX),
+	    j->nexthop.n);
+	j->nhosts = !j->spent;
+	job_next(j);
+}
+
 static void
 ask_route(struct job *j)
 {
@@ -304,6 +317,11 @@ ask_route(struct job *j)
 	    (j->st->route_flags & DNS_NO_MX) == 0;
 	j->next = j->nhosts = 0;
 	j->addresses = j->sessions = 0;
+	j->local = j->st->lmtp && str_starts(hop, STR(NEXTHOP_UNIX));
+	if (j->local) {
+		socket_route(j);
+		return;
+	}
 	j->asked = j->smtp->dns;
 	if (j->asked == NULL) {
 		j->destination = false;

@@ -243,7 +243,15 @@ static void on_socket(unsigned type, const void *rec, int *fds, void *arg);
 static void
 ask_broker(struct session *s)
 {
+	struct broker_unix u = { .ticket = s->route_ticket };
+
 	s->asked = s->smtp->broker;
+	if (s->addr.family == 0) {
+		u.nexthop = str_sub(str_of(s->nexthop), 0, 512);
+		s->ask = chan_ask(s->asked, BROKER_UNIX, &u, NULL, on_socket,
+		    s);
+		return;
+	}
 	s->ask =
 	    chan_ask(s->asked, BROKER_CONNECT, &s->connect, NULL, on_socket, s);
 }
@@ -264,17 +272,25 @@ on_socket(unsigned type, const void *rec, int *fds, void *arg)
 		ask_broker(s);
 		return;
 	}
+	if (type == BROKER_REFUSED && no->error == EAGAIN &&
+	    s->addr.family == 0) {
+		/* A socket has no queue of its own to wait in. */
+		s->again = true;
+		if (s->deadline == 0)
+			session_await(s, STAGE_CONNECT);
+		return;
+	}
 	if (type == BROKER_REFUSED) {
 		snprintf(why, sizeof(why), STR_FMT,
 		    STR_ARG(str_sub(no->why, 0, 100)));
 		broker_says_no(s, why);
 		return;
 	}
-	if (type != BROKER_CONNECTED) {
+	if (type != BROKER_CONNECTED && type != BROKER_FILE) {
 		broker_says_no(s, "broker is not available");
 		return;
 	}
-	if (reached_self(s, &a->local)) {
+	if (type == BROKER_CONNECTED && reached_self(s, &a->local)) {
 		loops_back(s);
 		return;
 	}
@@ -290,6 +306,13 @@ set_names(struct session *s, const struct dns_host *h)
 {
 	char addr[NETADDR_TEXT];
 
+	if (h->addr.family == 0) {
+		s->name = str_dup(s->st->myhostname);
+		s->where = xasprintf("%s[" STR_FMT "]", s->name,
+		    STR_ARG(h->name));
+		s->relay = xstrdup(s->where);
+		return;
+	}
 	netaddr_text(&h->addr, addr);
 	s->name = str_dup(h->name);
 	s->where = xasprintf("%s[%s]", s->name, addr);
@@ -310,8 +333,8 @@ session_new(struct job *j, const struct dns_host *h)
 	s->uses = 1;
 	s->route_ticket = j->route_ticket;
 	s->nexthop = j->hop == 0 ? str_dup(j->nexthop) : NULL;
-	s->loop_check = h->addr.port == SMTP_PORT ||
-	    (j->mx && settings_own_port(j->st, h->addr.port));
+	s->loop_check = h->addr.family != 0 && (h->addr.port == SMTP_PORT ||
+	    (j->mx && settings_own_port(j->st, h->addr.port)));
 	set_names(s, h);
 	buf_init(&s->in, SESSION_IN);
 	buf_init(&s->out, SESSION_OUT);
@@ -338,6 +361,7 @@ session_take(struct session *s, struct job *j)
 	j->ready_us = j->start_us;
 	j->destination = false;
 	j->used = s->addr;
+	j->spent = true;
 	mail_begin(s);
 }
 
@@ -366,6 +390,7 @@ is_stale(struct session *s)
 	if (s->uses == 1 || s->answered)
 		return false;
 	s->job->used.family = 0;
+	s->job->spent = false;
 	return true;
 }
 
@@ -583,12 +608,21 @@ is_connected(const struct session *s)
 void
 session_tick(struct session *s, int64_t now)
 {
-	if (s->dead || s->deadline == 0 || now < s->deadline)
+	if (s->dead || s->deadline == 0)
+		return;
+	if (s->again && now < s->deadline) {
+		s->again = false;
+		ask_broker(s);
+		return;
+	}
+	if (now < s->deadline)
 		return;
 	enter(s);
 	if (s->is_idle) {
 		pool_remove(s);
 		session_quit(s);
+	} else if (s->again) {
+		lost(s, "Resource temporarily unavailable");
 	} else if (s->stage == STAGE_CONNECT && s->fd != -1 &&
 	    is_connected(s)) {
 		session_await(s, STAGE_GREETING);

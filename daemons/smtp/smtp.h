@@ -176,6 +176,8 @@ struct job {
 	size_t hop;	     /* 0 the next hop, then the fallback relays */
 	bool routed;	     /* the way has been asked for */
 	bool mx;	     /* found by a name without brackets */
+	bool local;	     /* a socket in the file system: unix:/path */
+	bool spent;	     /* and a kept session to it was used */
 	struct netaddr used; /* server of a kept session, tried already */
 	struct session *session;
 	struct why why;	  /* the last reason for those without their own */
@@ -228,6 +230,7 @@ struct session {
 	struct chan *asked; /* the broker, for a connection */
 	uint64_t ask;
 	struct broker_connect connect; /* what was asked of the broker */
+	bool again; /* its server has too many to be connected to */
 	struct watch watch;
 	bool loop_check;
 	bool is_idle;
@@ -261,7 +264,7 @@ struct session {
 };
 TAILQ_HEAD(session_list, session);
 
-/* A connection for a job, to one of its hosts. */
+/* A connection for a job, to one of its hosts; family 0: to a socket. */
 void session_new(struct job *j, const struct dns_host *h);
 
 /* Give an idle session a job. */

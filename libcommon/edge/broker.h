@@ -76,6 +76,16 @@ enum grant_kind {
 #define broker_connected_FIELDS(F) \
 	F(ADDR, local)
 
+/*
+ * smtp: a connection to a socket in the file system (`unix:/path`, or `unix:`
+ * and a path below the queue directory), which rewrite vouched for.  The
+ * launcher connects, with the rights of mail_owner.  The answer is
+ * BROKER_FILE.
+ */
+#define broker_unix_FIELDS(F) \
+	F(U64, ticket) \
+	F(STR, nexthop, 512)
+
 /* dns: a socket to the configured resolver with this index. */
 #define broker_resolver_FIELDS(F) \
 	F(U16, index) \
@@ -144,6 +154,7 @@ enum admin_what {
 	R(BROKER_REFUSED, broker_refused, REC_ANSWER, SIDE_B, 0) \
 	R(BROKER_CONNECT, broker_connect, REC_ASK, SIDE_A, 0) \
 	R(BROKER_CONNECTED, broker_connected, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_UNIX, broker_unix, REC_ASK, SIDE_A, 0) \
 	R(BROKER_RESOLVER, broker_resolver, REC_ASK, SIDE_A, 0) \
 	R(BROKER_SOCKET, broker_socket, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_TABLE, broker_table, REC_ASK, SIDE_A, 0) \

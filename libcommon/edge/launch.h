@@ -95,6 +95,7 @@ enum launch_what {
 	OPEN_LOG = 1,
 	OPEN_TABLE,
 	OPEN_INCLUDE, /* of an alias: any path, with the rights of default_privs */
+	OPEN_UNIX, /* a connection to a socket, with the rights of mail_owner */
 };
 
 #define launch_reload_FIELDS(F)

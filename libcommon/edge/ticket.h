@@ -14,15 +14,19 @@
  * rewrite signs a next hop that comes from the configuration; dns, which
  * shares that key, then allows it to lead into private networks.  dns signs an
  * address and port; the broker, which shares that key, connects there.  So
- * smtp, which carries both, can ask for no address of its own choice.
+ * smtp, which carries both, can ask for no address of its own choice.  A next
+ * hop that is a socket in the file system (`unix:/path`) is signed with a key
+ * that rewrite and the broker share, and nobody else.
  *
  * Keys are made by the broker at each start and reach their two holders as
- * grants (GRANT_FILE, names TICKET_ROUTE and TICKET_ADDRESS, 16 bytes).
+ * grants (GRANT_FILE, names TICKET_ROUTE, TICKET_ADDRESS and TICKET_SOCKET, 16
+ * bytes).
  * Tickets for addresses end after some minutes.  Those for routes last as long
  * as the key: a message that is read back from disk is resolved again.
  */
 #define TICKET_ROUTE "route-key"
 #define TICKET_ADDRESS "address-key"
+#define TICKET_SOCKET "socket-key"
 #define TICKET_SECONDS 900
 
 struct ticket_key {
@@ -36,7 +40,10 @@ int ticket_key_read(struct ticket_key *k, int fd);
 /* A moment TICKET_SECONDS from now, as tickets carry it. */
 uint32_t ticket_expiry(void);
 
-/* Never 0. */
+/* What a next hop begins with that is a socket in the file system. */
+#define NEXTHOP_UNIX "unix:"
+
+/* Never 0.  A route that is a socket: with that key. */
 uint64_t ticket_route(const struct ticket_key *k, struct str nexthop);
 uint64_t ticket_address(const struct ticket_key *k, const struct netaddr *to,
     uint32_t expires);

@@ -173,7 +173,28 @@ on_say(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	snprintf(said + n, sizeof(said) - n, STR_FMT "\n", STR_ARG(s->text));
 }
 
+static char opened[512]; /* what the launcher was last asked to open */
+
+static void
+on_open(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct launch_open *q = rec;
+	struct launch_file a;
+	int sv[2];
+
+	(void)fds;
+	(void)arg;
+	memset(&a, 0, sizeof(a));
+	snprintf(opened, sizeof(opened), "%d " STR_FMT, q->what,
+	    STR_ARG(q->name));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    sv), 0);
+	chan_answer(ch, LAUNCH_FILE, id, &a, &sv[0]);
+	close(sv[1]);
+}
+
 static const struct chan_on test_launcher_on[] = {
+	{ LAUNCH_OPEN, on_open },
 	{ LAUNCH_SPAWN, on_spawn },
 	{ LAUNCH_ATTEST, on_attest },
 	{ LAUNCH_KILL, on_kill },
@@ -268,6 +289,9 @@ setup(void **state)
 	plan_init(&br.next);
 	grants_init(&br.grants);
 	br.address_key.have = br.route_key.have = true;
+	br.socket_key.have = true;
+	br.socket_key.key[0] = 1;
+	br.socket_fd = memfd_from("k", "0123456789abcdef", 16);
 	br.route_fd = memfd_from("k", "0123456789abcdef", 16);
 	br.address_fd = memfd_from("k", "0123456789abcdef", 16);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
@@ -298,6 +322,7 @@ teardown(void **state)
 	free(br.grants.notes);
 	fd_close(&br.route_fd);
 	fd_close(&br.address_fd);
+	fd_close(&br.socket_fd);
 	loop_free(&br.loop);
 	return 0;
 }
@@ -352,7 +377,7 @@ on_answer(unsigned type, const void *rec, int *fds, void *arg)
 
 	a->type = type;
 	a->error = type == BROKER_REFUSED ? no->error : 0;
-	if (type == BROKER_CONNECTED || type == BROKER_SOCKET) {
+	if (type == BROKER_CONNECTED || type == BROKER_FILE) {
 		fd_close(&a->fd);
 		a->fd = fds[0];
 		fds[0] = -1;
@@ -411,6 +436,64 @@ test_connect(void **state)
 	    .port = 1 }, expires));
 	assert_int_equal(a->error, EPERM);
 	close(server);
+}
+
+static void
+ask_unix(struct actor *a, const char *nexthop, uint64_t ticket)
+{
+	struct broker_unix q = { .nexthop = str_of(nexthop),
+		.ticket = ticket };
+
+	a->type = 0;
+	opened[0] = '\0';
+	chan_ask(a->ch, BROKER_UNIX, &q, NULL, on_answer, a);
+	settle();
+}
+
+/* A socket is connected to when rewrite has signed this very path. */
+static void
+test_unix(void **state)
+{
+	const char *path = "unix:/run/lmtp";
+	uint64_t good = ticket_route(&br.socket_key, str_of(path));
+	const struct {
+		const char *nexthop;
+		uint64_t ticket;
+	} bad[] = {
+		{ path, 0 }, { path, 12345 },
+		{ "unix:/run/other", good },
+		{ "unix:", good },
+		/* The key of routes, which dns has as well, is not enough. */
+		{ path, ticket_route(&br.route_key, str_of(path)) },
+		/* Signed, but no socket. */
+		{ "/run/lmtp", ticket_route(&br.socket_key, STR("/run/lmtp")) },
+	};
+	struct actor *a;
+
+	(void)state;
+	run_component("smtp");
+	run_component("smtpd");
+	planned();
+	a = actor("smtp");
+	seal(a);
+	for (size_t i = 0; i < NELEM(bad); i++) {
+		ask_unix(a, bad[i].nexthop, bad[i].ticket);
+		assert_int_equal(a->type, BROKER_REFUSED);
+		assert_int_equal(a->error, EPERM);
+		assert_string_equal(opened, "");
+	}
+	ask_unix(a, path, good);
+	assert_int_equal(a->type, BROKER_FILE);
+	assert_int_not_equal(a->fd, -1);
+	assert_string_equal(opened, "4 /run/lmtp");
+	static_assert(OPEN_UNIX == 4, "as compared above");
+
+	/* Nobody but smtp has this request. */
+	a = actor("smtpd");
+	seal(a);
+	ask_unix(a, path, good);
+	assert_int_not_equal(a->type, BROKER_FILE);
+	assert_string_equal(opened, "");
 }
 
 static void
@@ -533,6 +616,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_not_sealed, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unix, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_in_policy, setup,
 		    teardown),
