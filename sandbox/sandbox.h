@@ -35,7 +35,8 @@ enum {
 	SLOT_FILTER = 5, /* sealed filter; closed by sandbox_enter() */
 	SLOT_DIR = 6,	 /* qmgr: spool; mailbox: home or mail directory */
 	SLOT_DIR2 = 7,	 /* mailbox: the directory of mboxes */
-	SLOT_N = 8
+	SLOT_NOTE = 8,	 /* base/note.h; gone once it is mapped */
+	SLOT_N = 9
 };
 
 enum sandbox_level {

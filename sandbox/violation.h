@@ -37,9 +37,11 @@ bool violation_find(int fd, pid_t pid, struct violation *out);
 bool violation_parse(struct str line, pid_t pid, struct violation *out);
 
 /*
- * For people: "openat (257): would take the promise file", "call 20 of
- * another architecture".
+ * For people: "connect (promise connect would allow it, ...)", "call 20 of
+ * another architecture".  p is the policy of who made it.
  */
-void violation_text(const struct violation *v, struct buf *out);
+struct policy;
+void violation_text(const struct violation *v, const struct policy *p,
+    struct buf *out);
 
 #endif

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "sandbox/advice.h"
 #include "sandbox/promise.h"
 
 /* The kernel's longest record, and then some. */
@@ -15,6 +17,9 @@
 
 /* Records looked at for one death: a flood of others ends the search. */
 #define RECORDS_MAX 4096
+
+/* For a record to arrive; the launcher does nothing else meanwhile. */
+#define WAIT_MS 20
 
 #define X32_BIT 0x40000000
 
@@ -91,6 +96,7 @@ violation_parse(struct str line, pid_t pid, struct violation *out)
 bool
 violation_find(int fd, pid_t pid, struct violation *out)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char record[RECORD_MAX];
 	ssize_t n;
 
@@ -98,6 +104,9 @@ violation_find(int fd, pid_t pid, struct violation *out)
 		n = read(fd, record, sizeof(record));
 		if (n == -1 && errno == EPIPE)
 			continue; /* overwritten meanwhile: the next one */
+		/* The record may be on its way. */
+		if (n == -1 && errno == EAGAIN && poll(&p, 1, WAIT_MS) == 1)
+			continue;
 		if (n <= 0)
 			return false;
 		if (violation_parse(str_make(record, (size_t)n), pid, out))
@@ -119,9 +128,10 @@ is_native(uint32_t arch)
 }
 
 void
-violation_text(const struct violation *v, struct buf *out)
+violation_text(const struct violation *v, const struct policy *p,
+    struct buf *out)
 {
-	const char *name = syscall_name(v->nr), *promise;
+	const char *name = syscall_name(v->nr);
 
 	if (!is_native(v->arch) || (v->nr & X32_BIT) != 0) {
 		buf_printf(out, "call %d of another architecture (%#x)",
@@ -132,12 +142,7 @@ violation_text(const struct violation *v, struct buf *out)
 		buf_printf(out, "call %d, which has no name here", v->nr);
 		return;
 	}
-	promise = promise_with_call(name);
-	if (promise != NULL)
-		buf_printf(out,
-		    "%s: its policy does not make the promise %s,"
-		    " or not for these arguments",
-		    name, promise);
-	else
-		buf_printf(out, "%s: there is no promise that allows it", name);
+	buf_printf(out, "%s (", name);
+	call_advice(p, v->nr, NULL, out);
+	buf_puts(out, ")");
 }

@@ -105,6 +105,11 @@ print_status(const struct instance *in, pid_t pid, struct json j,
 	printf("level:         %s\n",
 	    level_name(json_num(json_find(j, "level"))));
 	print_waived((uint32_t)json_num(json_find(j, "waived")));
+	if (json_num(json_find(j, "violations")) > 0)
+		printf("violations:    %" PRId64 " since the start; the last: "
+		       STR_FMT "\n",
+		    json_num(json_find(j, "violations")),
+		    STR_ARG(json_str(json_find(j, "last_violation"))));
 	print_processes(json_find(j, "processes"));
 	if (n != NULL)
 		print_queue(n);

@@ -216,18 +216,20 @@ status_json(struct broker *br, struct buf *b)
 
 	buf_printf(b, "{\"version\":\"%s\",\"configuration\":\"%s\","
 	    "\"launcher\":%u,\"level\":%u,\"waived\":%u,\"generation\":%u,"
+	    "\"violations\":%u,\"last_violation\":\"%s\","
 	    "\"processes\":[", POSTERN_VERSION, br->plan.directory,
 	    br->plan.is.pid, br->plan.is.level, br->plan.is.waived,
-	    br->plan.is.generation);
+	    br->plan.is.generation, br->violations, br->violation);
 	TAILQ_FOREACH(p, &br->procs, link) {
 		policy_hex(p->policy, hex);
 		buf_printf(b, "%s\n{\"component\":\"%s\",\"policy\":\"%s\","
 		    "\"instance\":%u,\"pid\":%d,\"uid\":%u,\"gid\":%u,"
-		    "\"state\":\"%s\",\"starts\":%u,\"age\":%" PRId64,
+		    "\"state\":\"%s\",\"starts\":%u,\"violations\":%u,"
+		    "\"age\":%" PRId64,
 		    p == TAILQ_FIRST(&br->procs) ? "" : ",",
 		    p->policy->name, hex, p->instance, (int)p->pid,
 		    (unsigned)p->uid, (unsigned)p->gid,
-		    proc_state_name(p->state), p->starts,
+		    proc_state_name(p->state), p->starts, p->violations,
 		    p->pid == 0 ? 0 : (now - p->started_ms) / 1000);
 		requests_json(p, b);
 		buf_putc(b, '}');

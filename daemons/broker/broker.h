@@ -109,6 +109,7 @@ struct proc {
 	int64_t started_ms;
 	int64_t backoff_ms;
 	uint32_t starts;
+	uint32_t violations; /* system calls that ended it */
 	struct bucket *buckets;
 	uint64_t ask; /* question to the launcher that waits, or 0 */
 	bool sealed; /* it says so */
@@ -219,6 +220,8 @@ struct broker {
 	bool reload_planned; /* the new plan is in force */
 	struct turn progress;
 	bool said_up;
+	uint32_t violations;
+	char violation[1100]; /* the last one, in words that JSON takes */
 };
 
 struct proc *broker_find(struct broker *br, const struct policy *policy,

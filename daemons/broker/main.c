@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/note.h"
 #include "log/log.h"
 #include "sandbox/sandbox.h"
 
@@ -49,6 +50,7 @@ main(int argc, char *argv[])
 		log_fatal("broker is started by the launcher "
 		    "(try `mailctl start`)");
 	signal(SIGPIPE, SIG_IGN);
+	note_open(SLOT_NOTE);
 	br.loop = loop_new();
 	TAILQ_INIT(&br.procs);
 	plan_init(&br.plan);

@@ -356,11 +356,14 @@ proc_exited(struct proc *p, const struct launch_exited *e)
 	if (p->ask != 0)
 		chan_forget(p->br->launcher, p->ask);
 	p->ask = 0;
-	if (e->signal == SIGSYS)
-		broker_say(p->br, 1, "security: %s (pid %d) was killed by its"
-		    " sandbox: it made a system call that its policy does not"
-		    " allow", proc_name(p), (int)p->pid);
-	else if (e->signal != 0 && p->state != PROC_STOPPING)
+	if (e->signal == SIGSYS) {
+		snprintf(p->br->violation, sizeof(p->br->violation),
+		    "%s (pid %d) was killed by its sandbox: " STR_FMT,
+		    proc_name(p), (int)p->pid, STR_ARG(e->why));
+		broker_say(p->br, 1, "security: %s", p->br->violation);
+		p->br->violations++;
+		p->violations++;
+	} else if (e->signal != 0 && p->state != PROC_STOPPING)
 		broker_say(p->br, 2, "process %s pid %d killed by signal %u",
 		    proc_name(p), (int)p->pid, e->signal);
 	else if (e->code != 0)

@@ -37,6 +37,7 @@ struct child {
 	const struct policy *policy;
 	struct sandbox_place place;
 	pid_t pid;
+	int note_fd; /* what it was doing, or -1 */
 };
 
 /* The compiled filter of a policy, made when first needed. */
@@ -162,7 +163,7 @@ void spawn_kill(struct launcher *l, pid_t pid);
 void spawn_kill_all(struct launcher *l);
 /* Children that have died; fn hears of each. */
 void spawn_reap(struct launcher *l,
-    void (*fn)(struct launcher *l, pid_t pid, int status));
+    void (*fn)(struct launcher *l, const struct child *c, int status));
 
 /* --- main.c --------------------------------------------------------------- */
 

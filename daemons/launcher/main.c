@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/note.h"
 #include "base/self.h"
 #include "log/log.h"
 #include "sandbox/reach.h"
@@ -328,42 +329,58 @@ on_broker_gone(struct chan *ch, const char *why, void *arg)
 	begin_again(l);
 }
 
-/* The sandbox ended it: join the death with the kernel's record of why. */
+/*
+ * The sandbox ended it: join the death with the kernel's record of why, and
+ * with what it was doing.
+ */
 static void
-explain(struct launcher *l, pid_t pid)
+explain(struct launcher *l, const struct child *c, struct buf *out)
 {
 	struct violation v;
-	struct buf b;
+	struct buf note;
 
-	buf_init(&b, 512);
-	if (l->kmsg_fd != -1 && violation_find(l->kmsg_fd, pid, &v)) {
-		violation_text(&v, &b);
-		launcher_say(l, 1, "security: pid %d tried %s", (int)pid,
-		    buf_cstr(&b));
+	buf_init(&note, NOTE_SIZE);
+	note_read(c->note_fd, &note);
+	if (l->kmsg_fd != -1 && violation_find(l->kmsg_fd, c->pid, &v)) {
+		buf_puts(out, "system call ");
+		violation_text(&v, c->policy, out);
+	} else {
+		buf_printf(out, "a system call that its policy does not "
+		    "allow (which one, the kernel's log %s)",
+		    l->kmsg_fd == -1 ? "would say: it cannot be read here" :
+				       "does not say");
 	}
-	buf_clear(&b);
+	if (note.len > 0)
+		buf_printf(out, "; it was serving " STR_FMT,
+		    STR_ARG(buf_get(&note)));
+	buf_clear(&note);
 }
 
 static void
-on_child(struct launcher *l, pid_t pid, int status)
+on_child(struct launcher *l, const struct child *c, int status)
 {
-	struct launch_exited e = { .pid = (uint32_t)pid };
+	struct launch_exited e = { .pid = (uint32_t)c->pid };
+	struct buf why;
 
+	buf_init(&why, 1024);
 	if (WIFSIGNALED(status))
 		e.signal = (uint32_t)WTERMSIG(status);
 	else
 		e.code = (uint32_t)WEXITSTATUS(status);
 	if (e.signal == SIGSYS)
-		explain(l, pid);
-	if (pid == l->broker_pid) {
+		explain(l, c, &why);
+	e.why = buf_get(&why);
+	if (c->pid == l->broker_pid) {
 		l->broker_pid = 0;
 		if (e.signal != 0 || e.code != 0)
-			launcher_say(l, 1, "broker ended: %s %u",
+			launcher_say(l, 1, "broker ended: %s %u%s" STR_FMT,
 			    e.signal != 0 ? "signal" : "status",
-			    e.signal != 0 ? e.signal : e.code);
+			    e.signal != 0 ? e.signal : e.code,
+			    e.why.n > 0 ? ": " : "", STR_ARG(e.why));
 	} else if (l->broker != NULL) {
 		chan_tell(l->broker, LAUNCH_EXITED, 0, &e, NULL);
 	}
+	buf_clear(&why);
 	begin_again(l);
 }
 

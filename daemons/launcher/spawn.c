@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/note.h"
 
 #include "launcher.h"
 
@@ -116,9 +117,15 @@ spawn(struct launcher *l, const struct policy *policy,
 {
 	struct buf place_text;
 	char *path = xasprintf("%s/%s", l->libexec, policy->name);
+	struct cradle_fd all[SLOT_N];
 	struct child *c;
 	char *argv[4];
+	int note = note_make();
 	pid_t pid;
+
+	memcpy(all, fds, n * sizeof(*fds));
+	if (note != -1)
+		all[n++] = (struct cradle_fd){ SLOT_NOTE, note };
 
 	buf_init(&place_text, 256);
 	place_format(place, &place_text);
@@ -128,17 +135,19 @@ spawn(struct launcher *l, const struct policy *policy,
 	argv[3] = NULL;
 	pid = sandbox_clone(&l->cradle, NULL);
 	if (pid == 0) {
-		if (cradle_child(&l->cradle, policy, fds, n) == 0)
+		if (cradle_child(&l->cradle, policy, all, n) == 0)
 			execve(path, argv, component_env(policy));
 		_exit(70);
 	}
 	if (pid == -1) {
 		buf_printf(err, "cannot make a process: %s", strerror(errno));
+		fd_close(&note);
 	} else {
 		c = xcalloc(1, sizeof(*c));
 		c->policy = policy;
 		c->place = *place;
 		c->pid = pid;
+		c->note_fd = note;
 		LIST_INSERT_HEAD(&l->children, c, link);
 	}
 	buf_clear(&place_text);
@@ -369,7 +378,7 @@ spawn_kill_all(struct launcher *l)
 
 void
 spawn_reap(struct launcher *l,
-    void (*fn)(struct launcher *l, pid_t pid, int status))
+    void (*fn)(struct launcher *l, const struct child *c, int status))
 {
 	struct child *c;
 	pid_t pid;
@@ -380,7 +389,8 @@ spawn_reap(struct launcher *l,
 		if (c == NULL)
 			continue;
 		LIST_REMOVE(c, link);
+		fn(l, c, status);
+		fd_close(&c->note_fd);
 		free(c);
-		fn(l, pid, status);
 	}
 }

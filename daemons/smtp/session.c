@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/note.h"
 #include "log/log.h"
 #include "net/netaddr.h"
 
@@ -554,6 +555,7 @@ on_ready(int what, void *arg)
 	struct session *s = arg;
 
 	enter(s);
+	note_about(str_of(s->where), s->job == NULL ? STR("") : s->job->qid);
 	if (what == LOOP_READ) {
 		on_input(s);
 	} else {

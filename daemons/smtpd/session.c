@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/note.h"
 #include "log/log.h"
 
 /* --- names and logs ------------------------------------------------------- */
@@ -556,11 +557,22 @@ more_time(struct session *s, size_t n)
 		s->deadline = full;
 }
 
+/* Should we die of it. */
+static void
+note_session(const struct session *s)
+{
+	const struct slot *slot = s->mail == NULL ? NULL : s->mail->slot;
+
+	note_about(str_of(s->addr),
+	    slot == NULL ? STR("") : str_make(slot->qid, slot->qid_len));
+}
+
 void
 session_input(struct session *s, struct str bytes)
 {
 	if (s->state >= ST_CLOSING)
 		return;
+	note_session(s);
 	if (s->state == ST_GREET)
 		note_pipelining(s, bytes);
 	if (s->wait == WAIT_NOTHING)

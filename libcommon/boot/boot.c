@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/note.h"
 #include "edge/edges.h"
 #include "log/log.h"
 #include "sandbox/sandbox.h"
@@ -388,6 +389,7 @@ boot_start(const char *name, int argc, char *argv[])
 		exit(64);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	note_open(SLOT_NOTE);
 	/* localtime() must not look for files once we are sealed. */
 	if (getenv("TZ") == NULL)
 		setenv("TZ", ":/etc/localtime", 1);

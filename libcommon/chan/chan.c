@@ -15,6 +15,7 @@
 #include "base/attr.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/note.h"
 
 #define PACKET_MAX 65536 /* bytes of records in a packet */
 #define PACKET_FDS 32 /* descriptors in a packet */
@@ -504,10 +505,24 @@ deliver_answer(struct chan *ch, const struct rec_head *h, const void *rec,
 	return 0;
 }
 
+/* Should we die of it: a record about a message has its id in front. */
+static void
+note_type(const struct chan *ch, const struct rec_type *t, const void *rec)
+{
+	const struct rec_field *f = t->fields();
+	struct str about = STR("");
+
+	if (f->name != NULL && f->kind == REC_STR &&
+	    strcmp(f->name, "qid") == 0)
+		memcpy(&about, (const char *)rec + f->offset, sizeof(about));
+	note_record(ch->edge->name, t->name, about);
+}
+
 static int
 deliver_record(struct chan *ch, const struct rec_head *h, const void *rec,
     int *fds)
 {
+	note_type(ch, h->type, rec);
 	if (h->type->role == REC_ANSWER)
 		return deliver_answer(ch, h, rec, fds);
 	for (const struct chan_on *on = ch->on; on->type != 0; on++) {

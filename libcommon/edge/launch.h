@@ -77,10 +77,12 @@
 
 #define launch_kill_FIELDS(F) \
 	F(U32, pid)
+/* why: of a violation, in words; no quotes, nothing but printable. */
 #define launch_exited_FIELDS(F) \
 	F(U32, pid) \
 	F(U32, code) \
-	F(U32, signal)
+	F(U32, signal) \
+	F(STR, why, 1024)
 
 /* A file that the configuration names: what is enum launch_what. */
 #define launch_open_FIELDS(F) \
