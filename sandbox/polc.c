@@ -219,6 +219,11 @@ put_policy(const struct policy *p, size_t k)
 	put_cstring(p->walls_src.text == NULL ? "" : p->walls_src.text);
 	fputs(",\n\t    ", stdout);
 	put_cstring(p->walls_src.reason == NULL ? "" : p->walls_src.reason);
+	printf(" },\n\t  .demand = %d, .warm = %u, .demand_src = { %u, ",
+	    p->demand, p->warm, p->demand_src.line);
+	put_cstring(p->demand ? p->demand_src.text : "");
+	fputs(",\n\t    ", stdout);
+	put_cstring(p->demand ? p->demand_src.reason : "");
 	fputs(" },\n", stdout);
 	ARRAY(slots);
 	ARRAY(grants);

@@ -207,6 +207,9 @@ struct policy {
 	const char *user; /* login name, or "*": decided at each start */
 	uint32_t walls;	  /* enum wall: those it is to have */
 	struct policy_src walls_src;
+	bool demand;   /* started when wanted, leaves when idle */
+	unsigned warm; /* but so many instances are always there */
+	struct policy_src demand_src;
 	const struct policy_slot *slots;
 	size_t nslots;
 	const struct policy_grant *grants;

@@ -327,6 +327,30 @@ draft_request(struct parser *ps, struct policy_request *r)
 	return 0;
 }
 
+/* start demand [warm=N] */
+static int
+do_start(struct parser *ps, struct draft *d)
+{
+	struct str w, val;
+	uint64_t v;
+
+	if (d->p.demand)
+		return parse_bad(ps, "a second start line");
+	if (!parse_next(ps, &w) || !str_eq(w, STR("demand")))
+		return parse_bad(ps, "expected 'demand'");
+	while (parse_next(ps, &w)) {
+		if (!parse_option(w, "warm", &val) ||
+		    str_u64(val, 1000, &v) == -1)
+			return parse_bad(ps,
+			    "'" STR_FMT "': expected warm= with a number",
+			    STR_ARG(w));
+		d->p.warm = (unsigned)v;
+	}
+	d->p.demand = true;
+	d->p.demand_src = parse_src(ps);
+	return 0;
+}
+
 static int
 do_request(struct parser *ps, struct draft *d)
 {
@@ -522,6 +546,7 @@ static const struct statement {
 	{ "component", do_component, false },
 	{ "version", do_version, false },
 	{ "user", do_user, false },
+	{ "start", do_start, true },
 	{ "wall", do_wall, false },
 	{ "slot", do_slot, true },
 	{ "grant", do_grant, true },

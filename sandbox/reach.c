@@ -231,6 +231,7 @@ static const struct {
 	{ "reopen", "launcher", "log" },
 	{ "mailbox", "launcher", "directory" },
 	{ "admin", NULL, NULL }, /* start, stop, status: no object */
+	{ "start", NULL, NULL }, /* a component whose channel it has anyway */
 };
 
 static bool

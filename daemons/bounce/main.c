@@ -34,10 +34,17 @@ read_config(void *arg)
 	b->conf = boot_conf();
 }
 
+static bool
+is_busy(void *arg)
+{
+	return ((struct bounce *)arg)->njobs > 0;
+}
+
 int
 main(int argc, char *argv[])
 {
-	static const struct boot_hooks hooks = { .config = read_config };
+	static const struct boot_hooks hooks = { .config = read_config,
+		.busy = is_busy, .work = &edge_bounce, .leave = BOUNCE_IDLE };
 
 	boot_start("bounce", argc, argv);
 	bounce_init(&bn, boot_loop(), boot_conf());

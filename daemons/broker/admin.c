@@ -83,14 +83,14 @@ all_ready(struct broker *br)
 	struct proc *p;
 
 	TAILQ_FOREACH(p, &br->procs, link)
-		if (!p->is_mailbox && p->state != PROC_READY)
+		if (!p->is_mailbox && p->state != PROC_READY &&
+		    p->state != PROC_ASLEEP)
 			return false;
 	return true;
 }
 
-/* The end of an answer, to somebody who may be gone. */
-static void
-done(struct proc *asker, uint64_t id, int error, const char *text)
+void
+admin_done(struct proc *asker, uint64_t id, int error, const char *text)
 {
 	struct broker_done a = { .error = (uint32_t)error,
 		.text = str_of(text) };
@@ -103,7 +103,7 @@ static void
 finish_reload(struct broker *br, int error, const char *text)
 {
 	br->reloading = false;
-	done(br->reload_asker, br->reload_id, error, text);
+	admin_done(br->reload_asker, br->reload_id, error, text);
 	br->reload_asker = NULL;
 }
 
@@ -177,7 +177,7 @@ void
 admin_reload(struct broker *br, struct proc *asker, uint64_t id)
 {
 	if (br->reloading || br->phase != PHASE_RUN) {
-		done(asker, id, EBUSY, "a reload is under way");
+		admin_done(asker, id, EBUSY, "a reload is under way");
 		return;
 	}
 	broker_say(br, 3, "reload -- version %s, configuration %s",
@@ -248,7 +248,7 @@ send_text(struct proc *asker, uint64_t id, struct str s)
 		chan_tell(asker->ch, BROKER_TEXT, id, &t, NULL);
 		s = str_sub(s, t.text.n, s.n);
 	}
-	done(asker, id, 0, "");
+	admin_done(asker, id, 0, "");
 }
 
 void
@@ -269,7 +269,7 @@ admin_ask(struct proc *asker, uint64_t id, const void *rec)
 		send_text(asker, id, buf_get(&b));
 		break;
 	case ADMIN_STOP:
-		done(asker, id, 0, "");
+		admin_done(asker, id, 0, "");
 		admin_stop(br);
 		break;
 	case ADMIN_RELOAD:

@@ -70,6 +70,7 @@ int plan_add_object(struct plan *p, const struct launch_object *o, int *fd);
 
 /* --- proc.c --------------------------------------------------------------- */
 enum proc_state {
+	PROC_ASLEEP, /* not running: on demand, and nobody wants it */
 	PROC_DOWN, /* not running: waits for its next start */
 	PROC_STARTING, /* the launcher is making it, or it is sealing itself */
 	PROC_ATTESTING, /* it says it is sealed; the kernel is asked */
@@ -108,6 +109,9 @@ struct proc {
 	struct timer timer; /* next start, or the end of our patience */
 	int64_t started_ms;
 	int64_t backoff_ms;
+	bool demand; /* leaves when idle, comes when wanted */
+	bool wanted; /* again, when it has left: it is on its way out */
+	bool retiring; /* works until another is there in its place */
 	uint32_t starts;
 	uint32_t violations; /* system calls that ended it */
 	struct bucket *buckets;
@@ -130,6 +134,10 @@ const char *proc_name(const struct proc *p);
 struct proc *proc_new(struct broker *br, const struct policy *policy,
     uint32_t instance);
 void proc_start(struct proc *p);
+/* Somebody has work for it: it comes, or comes again. */
+void proc_want(struct proc *p);
+/* Another in its place, which it makes room for when that works. */
+void proc_replace(struct proc *p);
 void proc_stop(struct proc *p, uint32_t grace_ms);
 void proc_kill(struct proc *p);
 void proc_free(struct proc **pp);
@@ -185,6 +193,8 @@ void grants_json(const struct grants *g, struct buf *b);
 
 /* --- admin.c -------------------------------------------------------------- */
 void admin_ask(struct proc *asker, uint64_t id, const void *rec);
+/* The end of an answer, to somebody who may be gone. */
+void admin_done(struct proc *asker, uint64_t id, int error, const char *text);
 void admin_stop(struct broker *br);
 void admin_reload(struct broker *br, struct proc *asker, uint64_t id);
 /* A process changed its state: a start, stop or reload may be complete. */

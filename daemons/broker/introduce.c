@@ -176,4 +176,6 @@ introduce_config(struct proc *p)
 		return;
 	chan_tell(p->ch, BROKER_CONFIG, 0, &rec, &fd);
 	give_objects(p);
+	if (p->demand)
+		chan_tell(p->ch, BROKER_RETIRE, 0, NULL, NULL);
 }

@@ -18,7 +18,8 @@ broker_find(struct broker *br, const struct policy *policy, uint32_t instance)
 
 	TAILQ_FOREACH(p, &br->procs, link)
 		if (p->policy == policy && p->instance == instance &&
-		    p->state != PROC_GONE && p->state != PROC_STOPPING)
+		    p->state != PROC_GONE && p->state != PROC_STOPPING &&
+		    !p->retiring)
 			return p;
 	return NULL;
 }
@@ -57,12 +58,16 @@ void
 broker_apply(struct broker *br)
 {
 	struct component *c;
+	struct proc *p;
 
 	retire_surplus(br);
 	TAILQ_FOREACH(c, &br->plan.components, link)
 		for (uint32_t i = 0; i < c->instances; i++)
-			if (broker_find(br, c->policy, i) == NULL)
-				proc_start(proc_new(br, c->policy, i));
+			if (broker_find(br, c->policy, i) == NULL) {
+				p = proc_new(br, c->policy, i);
+				if (!p->demand)
+					proc_start(p);
+			}
 }
 
 /* A piece of the plan that is to come. */
@@ -95,8 +100,7 @@ on_piece(struct chan *ch, UNUSED uint64_t id, const void *rec, int *fds,
 
 /*
  * The plan is complete.  Running components learn of it by their new
- * configuration; gate starts anew, because the set of sockets it listens on
- * may be another.  It holds no session, so that none is lost.
+ * configuration, and those on demand leave as soon as they are idle.
  */
 static void
 on_planned(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
@@ -115,12 +119,8 @@ on_planned(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
 	br->plan.directory = str_dup(r->directory);
 	br->plan.is.directory = str_of(br->plan.directory);
 	if (br->phase == PHASE_RUN) {
-		TAILQ_FOREACH(p, &br->procs, link) {
-			if (strcmp(p->policy->name, "gate") == 0)
-				proc_stop(p, 1000);
-			else
-				introduce_config(p);
-		}
+		TAILQ_FOREACH(p, &br->procs, link)
+			introduce_config(p);
 	}
 	admin_progress(br);
 }

@@ -16,13 +16,12 @@
 
 #define SEAL_MS 30000 /* from start to sealed; longer is a failure */
 #define BACKOFF_FIRST 100 /* after the first death */
-#define BACKOFF_MAX 60000
 #define HEALTHY_MS 10000 /* lived so long: the next death is a first one */
 
 const char *
 proc_state_name(enum proc_state s)
 {
-	static const char *const names[] = { "down", "starting", "attesting",
+	static const char *const names[] = { "on-demand", "down", "starting", "attesting",
 		"up", "ready", "stopping", "gone" };
 
 	return names[s];
@@ -49,7 +48,7 @@ proc_trusted(const struct proc *p)
 	    p->ch != NULL;
 }
 
-static void proc_ended(struct proc *p);
+static void proc_ended(struct proc *p, bool left, bool bad);
 
 static void
 on_timer(void *arg)
@@ -73,7 +72,8 @@ proc_new(struct broker *br, const struct policy *policy, uint32_t instance)
 	p->br = br;
 	p->policy = policy;
 	p->instance = instance;
-	p->state = PROC_DOWN;
+	p->demand = policy->demand && instance >= policy->warm;
+	p->state = PROC_ASLEEP;
 	p->buckets = request_buckets(policy);
 	TAILQ_INIT(&p->waiters);
 	timer_init(&p->timer, br->loop, on_timer, p);
@@ -191,7 +191,7 @@ static void
 on_ready(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
     UNUSED int *fds, void *arg)
 {
-	struct proc *p = arg;
+	struct proc *p = arg, *q;
 
 	if (p->state != PROC_UP) {
 		chan_drop(ch, "ready out of turn");
@@ -199,6 +199,10 @@ on_ready(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
 	}
 	p->state = PROC_READY;
 	settle(p, true);
+	TAILQ_FOREACH(q, &p->br->procs, link)
+		if (q->retiring && !p->retiring && q->policy == p->policy &&
+		    q->instance == p->instance && q->ch != NULL)
+			chan_tell(q->ch, BROKER_RETIRE, 0, NULL, NULL);
 	admin_progress(p->br);
 }
 
@@ -223,6 +227,7 @@ static const struct chan_on proc_on[] = {
 	{ BROKER_INCLUDE, request },
 	{ BROKER_UNIX, request },
 	{ BROKER_MAILBOX, request },
+	{ BROKER_START, request },
 	{ BROKER_REOPEN, request },
 	{ BROKER_ADMIN, request },
 	{ 0, NULL },
@@ -240,7 +245,7 @@ on_spawned(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 	if (a->error != 0) {
 		broker_say(p->br, 1, "%s cannot be started: " STR_FMT,
 		    proc_name(p), STR_ARG(a->text));
-		proc_ended(p);
+		proc_ended(p, false, false);
 		return;
 	}
 	p->pid = (pid_t)a->pid;
@@ -266,12 +271,12 @@ proc_start(struct proc *p)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	    0, sv) == -1) {
 		broker_say(p->br, 1, "%s: %s", proc_name(p), strerror(errno));
-		proc_ended(p);
+		proc_ended(p, false, false);
 		return;
 	}
 	p->state = PROC_STARTING;
 	p->pid = 0;
-	p->sealed = false;
+	p->sealed = p->wanted = false;
 	p->starts++;
 	p->started_ms = loop_now(p->br->loop);
 	p->ch = chan_new(p->br->loop, sv[0], &edge_broker, SIDE_B, proc_on,
@@ -280,6 +285,24 @@ proc_start(struct proc *p)
 	    p->is_mailbox ? LAUNCH_MAILBOX : LAUNCH_SPAWN,
 	    p->is_mailbox ? (const void *)&m : &q, &sv[1], on_spawned, p);
 	timer_set(&p->timer, SEAL_MS);
+}
+
+void
+proc_want(struct proc *p)
+{
+	if (p->state == PROC_ASLEEP)
+		proc_start(p);
+	else if (p->state == PROC_UP || p->state == PROC_READY)
+		p->wanted = true; /* the asker saw it go before we do */
+}
+
+void
+proc_replace(struct proc *p)
+{
+	if (p->retiring || !proc_trusted(p))
+		return;
+	p->retiring = true;
+	proc_start(proc_new(p->br, p->policy, p->instance));
 }
 
 void
@@ -297,6 +320,7 @@ proc_stop(struct proc *p, uint32_t grace_ms)
 	struct broker_stop s = { .grace_ms = grace_ms };
 
 	switch (p->state) {
+	case PROC_ASLEEP:
 	case PROC_DOWN:
 		p->state = PROC_GONE;
 		timer_cancel(&p->timer);
@@ -320,39 +344,52 @@ proc_stop(struct proc *p, uint32_t grace_ms)
 }
 
 /*
- * It is not there any more.  A component that is in the plan comes again: at
- * once after a healthy life, else twice as late as the last time, so that one
- * that dies at once does not take the machine with it.
+ * It is not there any more.  One that left by itself, being idle, comes again
+ * when it is wanted.  Any other comes at once after a healthy life, else twice
+ * as late as the last time, so that one that dies at once does not take the
+ * machine with it; one that cannot even start is given a rest.
  */
 static void
-proc_ended(struct proc *p)
+proc_ended(struct proc *p, bool left, bool bad)
 {
 	int64_t lived = loop_now(p->br->loop) - p->started_ms;
+	int64_t max = p->br->plan.is.throttle_ms;
 
 	timer_cancel(&p->timer);
 	chan_free(&p->ch);
 	request_forget(p->br, p);
 	settle(p, false);
 	p->pid = 0;
-	if (p->state == PROC_STOPPING || p->is_mailbox ||
+	if (p->state == PROC_STOPPING || p->is_mailbox || p->retiring ||
 	    p->br->phase == PHASE_STOP) {
 		p->state = PROC_GONE;
 		admin_progress(p->br);
 		return;
 	}
+	if (left && !p->wanted) {
+		p->state = PROC_ASLEEP;
+		return;
+	}
 	p->state = PROC_DOWN;
-	if (lived >= HEALTHY_MS)
+	if (left || lived >= HEALTHY_MS)
 		p->backoff_ms = 0;
+	if (bad && p->backoff_ms > 0)
+		p->backoff_ms = max;
+	if (p->backoff_ms >= max)
+		broker_say(p->br, 2, "%s: bad command startup -- throttling",
+		    proc_name(p));
 	timer_set(&p->timer, p->backoff_ms);
 	p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_FIRST :
 	    p->backoff_ms * 2;
-	if (p->backoff_ms > BACKOFF_MAX)
-		p->backoff_ms = BACKOFF_MAX;
+	if (p->backoff_ms > max)
+		p->backoff_ms = max;
 }
 
 void
 proc_exited(struct proc *p, const struct launch_exited *e)
 {
+	bool ready = p->state == PROC_READY;
+
 	if (p->ask != 0)
 		chan_forget(p->br->launcher, p->ask);
 	p->ask = 0;
@@ -369,5 +406,7 @@ proc_exited(struct proc *p, const struct launch_exited *e)
 	else if (e->code != 0)
 		broker_say(p->br, 2, "process %s pid %d exit status %u",
 		    proc_name(p), (int)p->pid, e->code);
-	proc_ended(p);
+	/* A kill comes from outside and says nothing about its program. */
+	proc_ended(p, ready && p->demand && e->signal == 0 && e->code == 0,
+	    !ready && e->signal != SIGKILL);
 }

@@ -305,6 +305,45 @@ do_mailbox(struct proc *p, uint64_t id, const void *rec)
 		wait_in(&m->waiters, p, id);
 }
 
+/* --- components on demand ------------------------------------------------- */
+
+static bool
+are_linked(const char *one, const char *other)
+{
+	const struct edge_link *k;
+
+	for (size_t i = 0; (k = edge_link_at(i)) != NULL; i++)
+		if (strcmp(k->a, one) == 0 && strcmp(k->b, other) == 0)
+			return true;
+	return false;
+}
+
+static void
+do_start(struct proc *p, uint64_t id, const void *rec)
+{
+	const struct broker_start *q = rec;
+	const struct policy *policy = policy_find(q->component);
+	struct proc *want;
+
+	if (policy == NULL || !policy->demand ||
+	    !are_linked(p->policy->name, policy->name)) {
+		chan_drop(p->ch, "start of what is not its to start");
+		return;
+	}
+	want = broker_find(p->br, policy, q->instance);
+	grants_note(&p->br->grants, p, want != NULL, "start", "%s %u",
+	    policy->name, q->instance);
+	if (want == NULL || p->br->phase == PHASE_STOP) {
+		request_refuse(p, id, ENOENT, "not in the plan");
+		return;
+	}
+	if (q->replace)
+		proc_replace(want);
+	else
+		proc_want(want);
+	admin_done(p, id, 0, "");
+}
+
 /* --- who may ask ---------------------------------------------------------- */
 
 /* Each verb by its name in the policies, and what is done once it is paid. */
@@ -319,6 +358,7 @@ static const struct verb {
 	{ BROKER_INCLUDE, "include", do_include },
 	{ BROKER_UNIX, "unix", do_unix },
 	{ BROKER_MAILBOX, "mailbox", do_mailbox },
+	{ BROKER_START, "start", do_start },
 	{ BROKER_REOPEN, "reopen", do_reopen },
 	{ BROKER_ADMIN, "admin", admin_ask },
 };

@@ -80,9 +80,10 @@ struct service {
 	unsigned rate_max;
 	int64_t rate_ms;
 	unsigned prefix4, prefix6;
+	unsigned port; /* of one of its sockets, for the log */
 	bool have; /* limits are known */
 	bool watching;
-	bool said_full;
+	int64_t said_full_ms; /* last time; 0: never */
 };
 
 /* --- hand.c: connections and workers -------------------------------------- */
@@ -92,7 +93,12 @@ struct worker {
 	struct chan *ch;
 	unsigned instance;
 	unsigned active;
+	unsigned used;	/* sessions it has had */
+	bool replacing; /* its successor was asked for */
+	bool old;	/* and is there: this one gets no more sessions */
 };
+
+TAILQ_HEAD(worker_list, worker);
 
 /* A connection that a worker has.  Free ones are chained. */
 struct conn {
@@ -107,15 +113,26 @@ struct gate {
 	struct loop *loop;
 	struct clients clients;
 	TAILQ_HEAD(, service) services;
-	TAILQ_HEAD(, worker) workers;
+	struct worker_list workers;
 	struct conn *conns;
 	size_t nconns, free_conn;
 	uint32_t serial;
 	const struct conf *shared; /* for services without their own */
+	/*
+	 * Wants a worker with this number, or another in the place of the one
+	 * that has it.  NULL: what is there must do.
+	 */
+	void (*want)(unsigned instance, bool replace, void *arg);
+	void *want_arg;
+	bool wanting;	      /* an answer, or that worker, is awaited */
+	unsigned workers_max; /* as many there can be; 0: not known yet */
+	unsigned worker_sessions; /* a worker's, then it is replaced; 0: never */
 	struct timer pause; /* armed: out of descriptors, nothing is accepted */
 	bool stopping;
 };
 
+/* A worker that has so many sessions is to get company. */
+#define WORKER_SESSIONS_MANY 10
 /* Sessions one worker is given at most: bounds its descriptors. */
 #define WORKER_SESSIONS_MAX 12000
 
@@ -143,6 +160,16 @@ void gate_worker_up(struct gate *g, struct chan *ch, unsigned instance);
 void gate_worker_down(struct gate *g, const struct chan *ch);
 void
 on_ended(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg);
+/* What was wanted is not to be had. */
+void gate_unwanted(struct gate *g, unsigned instance, bool replace);
+/* Has this worker no session, and can it be spared? */
+bool gate_may_leave(struct gate *g, const struct chan *ch);
+
+/*
+ * New listening sockets come, gate_listen() for each; what is not among them
+ * is closed.  Sessions go on and count.
+ */
+void gate_relisten(struct gate *g);
 
 /* Accept no more. */
 void gate_stop(struct gate *g);

@@ -53,17 +53,92 @@ gate_stop(struct gate *g)
 	service_update(g, NULL);
 }
 
-/* The worker with the fewest sessions that can take another, or NULL. */
+/*
+ * The worker with the fewest sessions that can take another, or NULL.  One
+ * whose successor is there is none, unless that has gone again.
+ */
 struct worker *
 gate_worker(struct gate *g)
 {
 	struct worker *w, *best = NULL;
 
 	TAILQ_FOREACH(w, &g->workers, link)
-		if (w->active < WORKER_SESSIONS_MAX && !chan_full(w->ch) &&
+		if (!w->old && w->active < WORKER_SESSIONS_MAX &&
+		    !chan_full(w->ch) &&
 		    (best == NULL || w->active < best->active))
 			best = w;
 	return best;
+}
+
+static struct worker *
+find_worker(struct gate *g, const struct chan *ch)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH(w, &g->workers, link)
+		if (w->ch == ch)
+			break;
+	return w;
+}
+
+/* The one of this number that takes sessions. */
+static struct worker *
+worker_numbered(struct gate *g, unsigned instance)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH(w, &g->workers, link)
+		if (w->instance == instance && !w->old)
+			break;
+	return w;
+}
+
+/*
+ * A session went to w, who has the fewest.  Is it time for one more worker, or
+ * for another in the place of this?
+ */
+static void
+look_for_help(struct gate *g, struct worker *w)
+{
+	unsigned i = 0;
+
+	if (g->want == NULL)
+		return;
+	if (g->worker_sessions > 0 && w->used >= g->worker_sessions &&
+	    !w->replacing) {
+		w->replacing = true;
+		g->want(w->instance, true, g->want_arg);
+	}
+	if (w->active < WORKER_SESSIONS_MANY || g->wanting)
+		return;
+	while (worker_numbered(g, i) != NULL)
+		i++;
+	if (g->workers_max > 0 && i >= g->workers_max)
+		return;
+	g->wanting = true;
+	g->want(i, false, g->want_arg);
+}
+
+void
+gate_unwanted(struct gate *g, unsigned instance, bool replace)
+{
+	struct worker *w;
+
+	if (!replace) {
+		g->wanting = false;
+		g->workers_max = instance;
+	} else if ((w = worker_numbered(g, instance)) != NULL) {
+		w->replacing = false;
+		w->used = 0; /* try again as many sessions later */
+	}
+}
+
+bool
+gate_may_leave(struct gate *g, const struct chan *ch)
+{
+	struct worker *w = find_worker(g, ch);
+
+	return w != NULL && w->active == 0;
 }
 
 /* A place for a connection; its number is never used twice. */
@@ -113,6 +188,8 @@ conn_end(struct gate *g, struct conn *c)
 	c->id = 0;
 	c->next_free = g->free_conn;
 	g->free_conn = (size_t)(c - g->conns) + 1;
+	if (s->active == 0 && !s->have && TAILQ_EMPTY(&s->listeners))
+		service_free(&s); /* a reload took it away */
 }
 
 /* The client's prefix, as its service counts. */
@@ -143,7 +220,9 @@ gate_hand(struct gate *g, struct service *s, struct worker *w,
 	c->client = enter(g, s, client);
 	s->active++;
 	w->active++;
+	w->used++;
 	chan_tell(w->ch, GATE_CLIENT, c->id, &rec, &fd);
+	look_for_help(g, w);
 }
 
 void
@@ -166,8 +245,11 @@ on_ended(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 void
 gate_worker_up(struct gate *g, struct chan *ch, unsigned instance)
 {
-	struct worker *w = xcalloc(1, sizeof(*w));
+	struct worker *w = xcalloc(1, sizeof(*w)), *old;
 
+	g->wanting = false;
+	if ((old = worker_numbered(g, instance)) != NULL)
+		old->old = true;
 	w->ch = ch;
 	w->instance = instance;
 	TAILQ_INSERT_TAIL(&g->workers, w, link);
@@ -177,17 +259,19 @@ gate_worker_up(struct gate *g, struct chan *ch, unsigned instance)
 void
 gate_worker_down(struct gate *g, const struct chan *ch)
 {
-	struct worker *w;
+	struct worker *w = find_worker(g, ch), *old;
 
-	TAILQ_FOREACH(w, &g->workers, link)
-		if (w->ch == ch)
-			break;
 	if (w == NULL)
 		return;
 	for (size_t i = 0; i < g->nconns; i++)
 		if (g->conns[i].id != 0 && g->conns[i].worker == w)
 			conn_end(g, &g->conns[i]);
 	TAILQ_REMOVE(&g->workers, w, link);
+	/* A successor that died was none: the old one may have to do. */
+	if (!w->old && worker_numbered(g, w->instance) == NULL)
+		TAILQ_FOREACH(old, &g->workers, link)
+			if (old->instance == w->instance)
+				old->old = false;
 	free(w);
 	service_update(g, NULL);
 }

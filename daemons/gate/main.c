@@ -67,11 +67,39 @@ on_grant(const struct broker_grant *b, int fd, void *arg)
 	fd_close(&fd);
 }
 
-/* A reload starts gate anew; until then the old limits hold. */
+/* A reload: our sockets come again behind this, as they now are to be. */
 static void
 on_config(void *arg)
 {
+	gate_relisten(arg);
 	gate_shared(arg, boot_conf());
+}
+
+static void
+on_wanted(int error, void *arg)
+{
+	uintptr_t what = (uintptr_t)arg;
+
+	if (error != 0)
+		gate_unwanted(&gate, (unsigned)(what >> 1), (what & 1) != 0);
+}
+
+static void
+want(unsigned instance, bool replace, void *arg)
+{
+	(void)arg;
+	boot_want("smtpd", instance, replace, on_wanted,
+	    (void *)((uintptr_t)instance << 1 | replace));
+}
+
+static void
+on_idle(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	(void)id;
+	(void)rec;
+	(void)fds;
+	if (gate_may_leave(arg, ch))
+		boot_let_go(ch);
 }
 
 static void
@@ -84,6 +112,7 @@ on_stop(int64_t grace_ms, void *arg)
 
 static const struct chan_on worker_on[] = {
 	{ GATE_ENDED, on_ended },
+	{ GATE_IDLE, on_idle },
 	{ 0, NULL },
 };
 
@@ -105,6 +134,7 @@ main(int argc, char *argv[])
 {
 	boot_start("gate", argc, argv);
 	gate_init(&gate, boot_loop());
+	gate.want = want;
 	gate_shared(&gate, boot_conf());
 	boot_seal(peers, NELEM(peers), &hooks, &gate);
 	return boot_run();

@@ -18,15 +18,23 @@
 
 /* Connections taken from one socket in a turn. */
 #define ACCEPT_BURST 64
+/* Between two complaints about the same service. */
+#define SAY_FULL_MS 1000000
 
+/*
+ * A service is known by its name: after a reload its line may be another, and
+ * the sessions it has go on counting.
+ */
 struct service *
 service_get(struct gate *g, struct str name, unsigned instance)
 {
 	struct service *s;
 
 	TAILQ_FOREACH(s, &g->services, link)
-		if (s->instance == instance)
+		if (str_eq(name, str_of(s->name))) {
+			s->instance = instance;
 			return s;
+		}
 	s = xcalloc(1, sizeof(*s));
 	s->gate = g;
 	s->instance = instance;
@@ -36,21 +44,28 @@ service_get(struct gate *g, struct str name, unsigned instance)
 	return s;
 }
 
-void
-service_free(struct service **sp)
+static void
+close_listeners(struct service *s)
 {
-	struct service *s = *sp;
 	struct listener *li;
 
-	*sp = NULL;
-	if (s == NULL)
-		return;
 	while ((li = TAILQ_FIRST(&s->listeners)) != NULL) {
 		TAILQ_REMOVE(&s->listeners, li, link);
 		watch_clear(&li->watch);
 		fd_close(&li->fd);
 		free(li);
 	}
+}
+
+void
+service_free(struct service **sp)
+{
+	struct service *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	close_listeners(s);
 	TAILQ_REMOVE(&s->gate->services, s, link);
 	netlist_clear(&s->exceptions);
 	conf_free(&s->conf);
@@ -72,6 +87,20 @@ may_accept(const struct service *s)
 	    (s->max == 0 || s->active < s->max) && gate_worker(g) != NULL;
 }
 
+/* An administrator is to know why clients wait, but not from each of them. */
+static void
+say_full(struct service *s)
+{
+	int64_t now = loop_now(s->gate->loop);
+
+	if (s->said_full_ms != 0 && now - s->said_full_ms < SAY_FULL_MS)
+		return;
+	s->said_full_ms = now;
+	log_warn("service \"%s\" (%u) has reached its process limit \"%u\""
+		 ": new clients may experience noticeable delays",
+	    s->name, s->port, s->max);
+}
+
 static void
 update(struct service *s)
 {
@@ -83,13 +112,8 @@ update(struct service *s)
 	s->watching = on;
 	TAILQ_FOREACH(li, &s->listeners, link)
 		watch_set(&li->watch, on ? LOOP_READ : 0);
-	if (!on && s->max > 0 && s->active >= s->max && !s->said_full) {
-		/* Once: an administrator is to know why clients wait. */
-		s->said_full = true;
-		log_warn("service \"%s\" has reached its process limit \"%u\""
-			 ": new clients may experience noticeable delays",
-		    s->name, s->max);
-	}
+	if (!on && s->max > 0 && s->active >= s->max)
+		say_full(s);
 }
 
 void
@@ -103,6 +127,24 @@ service_update(struct gate *g, struct service *only)
 	}
 	TAILQ_FOREACH(s, &g->services, link)
 		update(s);
+}
+
+/*
+ * Who comes meanwhile waits in the listen queue, of which the launcher holds
+ * another descriptor as long as the service is wanted.
+ */
+void
+gate_relisten(struct gate *g)
+{
+	struct service *s, *next;
+
+	TAILQ_FOREACH_SAFE(s, &g->services, link, next) {
+		close_listeners(s);
+		s->have = false; /* until its sockets come again */
+		update(s);
+		if (s->active == 0)
+			service_free(&s);
+	}
 }
 
 /*
@@ -239,7 +281,14 @@ gate_listen(struct gate *g, struct str name, unsigned instance, int fd)
 {
 	struct service *s = service_get(g, name, instance);
 	struct listener *li = xcalloc(1, sizeof(*li));
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct netaddr own;
 
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0) {
+		netaddr_from(&ss, &own);
+		s->port = own.port;
+	}
 	/*
 	 * The broker made it nonblocking, and set TCP_NODELAY, which accepted
 	 * sockets inherit: we may do neither.
@@ -261,6 +310,8 @@ gate_shared(struct gate *g, const struct conf *conf)
 	struct service *s;
 
 	g->shared = conf;
+	g->workers_max = 0; /* as many as the broker lets us have */
+	g->worker_sessions = (unsigned)conf_int(conf, P_SMTPD_WORKER_SESSIONS);
 	TAILQ_FOREACH(s, &g->services, link)
 		if (s->conf == NULL && s->have)
 			apply(s, conf, conf_service(conf, s->instance));
@@ -282,8 +333,13 @@ void
 gate_limits(struct gate *g, unsigned instance, unsigned max,
     unsigned per_client)
 {
-	struct service *s = service_get(g, STR("test"), instance);
+	struct service *s;
 
+	TAILQ_FOREACH(s, &g->services, link)
+		if (s->instance == instance)
+			break;
+	if (s == NULL)
+		s = service_get(g, STR("smtp"), instance);
 	s->have = true;
 	s->hostname = STR("mail.example.com");
 	s->prefix4 = 32;

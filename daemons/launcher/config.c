@@ -608,7 +608,8 @@ settings_send(struct launcher *l, struct settings *s, struct buf *err)
 {
 	struct launch_planned p = { .generation = s->generation,
 		.level = (uint8_t)l->cradle.level, .waived = l->waived,
-		.stop_ms = STOP_MS, .pid = (uint32_t)getpid(),
+		.stop_ms = STOP_MS, .throttle_ms = (uint32_t)conf_ms(s->main,
+		P_SERVICE_THROTTLE_TIME), .pid = (uint32_t)getpid(),
 		.directory = str_of(s->build.dir) };
 
 	send_overlays(l);

@@ -55,10 +55,17 @@ read_config(void *arg)
 		boxes_idle(lo->boxes, conf_ms(lo->conf, P_MAX_IDLE));
 }
 
+static bool
+is_busy(void *arg)
+{
+	return ((struct local *)arg)->njobs > 0;
+}
+
 int
 main(int argc, char *argv[])
 {
-	static const struct boot_hooks hooks = { .config = read_config };
+	static const struct boot_hooks hooks = { .config = read_config,
+		.busy = is_busy, .work = &edge_deliver, .leave = DELIVER_IDLE };
 
 	boot_start("local", argc, argv);
 	date_init();

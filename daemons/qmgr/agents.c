@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "boot/boot.h"
 #include "log/log.h"
 
 #include "qmgr.h"
@@ -129,6 +130,8 @@ agents_deliver(struct qmgr *q, struct sched_unit *u)
 
 	if (a->ch == NULL || chan_full(a->ch)) {
 		a->waiting = true;
+		if (a->ch == NULL)
+			demand_ask(&a->demand);
 		return SCHED_START_BUSY;
 	}
 	buf_init(&rcpts, DELIVER_RCPTS_MAX);
@@ -150,6 +153,16 @@ agents_deliver(struct qmgr *q, struct sched_unit *u)
 	return SCHED_START_OK;
 }
 
+void
+agents_init(struct qmgr *q)
+{
+	static const char *const names[AGENT_N] = { "smtp", "local",
+		"virtual" };
+
+	for (int i = 0; i < AGENT_N; i++)
+		demand_init(&q->agents[i].demand, q, names[i], NULL);
+}
+
 /* There is room again, or may be. */
 void
 agents_resume(struct qmgr *q)
@@ -159,7 +172,11 @@ agents_resume(struct qmgr *q)
 	for (int i = 0; i < AGENT_N; i++) {
 		struct agent *a = &q->agents[i];
 
-		if (!a->waiting || a->ch == NULL || chan_full(a->ch))
+		if (!a->waiting)
+			continue;
+		if (a->ch == NULL)
+			demand_ask(&a->demand);
+		if (a->ch == NULL || chan_full(a->ch))
 			continue;
 		a->waiting = false;
 		TAILQ_FOREACH(t, &q->transports, link)
@@ -173,9 +190,9 @@ agent_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
 {
 	struct qmgr *q = arg;
 
-	(void)ch;
 	(void)instance;
 	(void)pid;
+	demand_met(&agent_of(q, ch)->demand);
 	qmgr_touch(q);
 }
 
@@ -244,7 +261,21 @@ on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	    f->remote_mta);
 }
 
+/* It would like to leave: not while it has a job, or one is about to come. */
+static void
+on_idle(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	struct agent *a = agent_of(arg, ch);
+
+	(void)id;
+	(void)rec;
+	(void)fds;
+	if (a != NULL && !a->waiting && chan_waiting(ch) == 0)
+		boot_let_go(ch);
+}
+
 const struct chan_on agents_on[] = {
 	{ DELIVER_FATE, on_fate },
+	{ DELIVER_IDLE, on_idle },
 	{ 0, NULL },
 };

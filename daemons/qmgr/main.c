@@ -204,6 +204,10 @@ on_config(void *arg)
 
 	q->conf = boot_conf();
 	settings_apply(q);
+	/* Who could not be had may be now. */
+	for (int i = 0; i < AGENT_N; i++)
+		demand_met(&q->agents[i].demand);
+	demand_met(&q->bounce_demand);
 	qmgr_touch(q);
 }
 
@@ -270,7 +274,7 @@ static const struct boot_peer peers[] = {
 	{ "smtp", &edge_deliver, SIDE_A, agents_on, &qmgr.agents[AGENT_SMTP].ch, agent_up, agent_down, true },
 	{ "local", &edge_deliver, SIDE_A, agents_on, &qmgr.agents[AGENT_LOCAL].ch, agent_up, agent_down, true },
 	{ "virtual", &edge_deliver, SIDE_A, agents_on, &qmgr.agents[AGENT_VIRTUAL].ch, agent_up, agent_down, true },
-	{ "bounce", &edge_bounce, SIDE_A, no_records, &qmgr.bounce, NULL, NULL, true },
+	{ "bounce", &edge_bounce, SIDE_A, notices_on, &qmgr.bounce, notices_up, NULL, true },
 	{ "pickup", &edge_maildrop, SIDE_A, maildrop_on, &qmgr.pickup, pickup_up, NULL, true },
 	{ "control", &edge_queue, SIDE_B, orders_on, NULL, NULL, orders_down, true },
 };
@@ -291,6 +295,8 @@ main(int argc, char *argv[])
 	TAILQ_INIT(&q->submitters);
 	TAILQ_INIT(&q->transports);
 	STAILQ_INIT(&q->ready);
+	agents_init(q);
+	notices_init(q);
 	turn_init(&q->turn, q->loop, on_turn, q);
 	timer_init(&q->wake, q->loop, on_wake, q);
 	timer_init(&q->drop_scan, q->loop, on_drop_scan, q);

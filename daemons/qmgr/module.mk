@@ -32,6 +32,7 @@ qmgr_SRCS += store_threads.c
 qmgr_SRCS += main.c
 qmgr_SRCS += active.c
 qmgr_SRCS += agents.c way.c
+qmgr_SRCS += demand.c
 qmgr_SRCS += maildrop.c
 qmgr_SRCS += notices.c
 qmgr_SRCS += orders.c

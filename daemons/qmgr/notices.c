@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "boot/boot.h"
 #include "log/log.h"
 
 #include "qmgr.h"
@@ -23,10 +24,16 @@
 
 /* Notices that a message waits for. */
 struct notice {
+	TAILQ_ENTRY(notice) link; /* while bounce is not there */
 	struct message *m;
-	unsigned kinds; /* EVENT_NOTICE_*, to be recorded */
+	unsigned kinds; /* SCHED_NOTICE_* or NOTICE_SUCCESS */
 	void (*done)(struct message *m, bool ok); /* NULL: the scheduler */
 };
+
+#define PATIENCE_MS 60000 /* with a bounce that does not come */
+
+static TAILQ_HEAD(, notice) pending = TAILQ_HEAD_INITIALIZER(pending);
+static struct timer patience;
 
 /* What was last said of a recipient. */
 struct verdict {
@@ -120,35 +127,6 @@ put_reports(struct message *m, const struct verdict *v, unsigned kinds,
 	return omitted;
 }
 
-static void
-done(struct notice *n, bool ok)
-{
-	struct message *m = n->m;
-	struct qmgr *q = m->q;
-	struct event e = { .type = EVENT_NOTICE, .time_us = qmgr_wall_us(),
-		.notices = n->kinds };
-
-	if (ok && store_event(m->q->store, m->qid, &e) == -1)
-		log_warn("%s: notice not recorded: %s", m->name,
-		    strerror(errno));
-	if (n->done != NULL)
-		n->done(m, ok);
-	else
-		sched_notice_done(m->q->sched, m->sm, ok);
-	qmgr_touch(q);
-	free(n);
-}
-
-static void
-on_made(unsigned type, const void *rec, int *fds, void *arg)
-{
-	const struct bounce_made *a = rec;
-
-	(void)fds;
-	/* 2 is fine, too: there is nobody to tell. */
-	done(arg, type == BOUNCE_MADE && a->status != 1);
-}
-
 static enum bounce_kind
 kind_of(const struct message *m, unsigned kinds)
 {
@@ -175,30 +153,56 @@ event_of(enum bounce_kind kind)
 }
 
 static void
-make(struct message *m, unsigned kinds, void (*fn)(struct message *m, bool ok))
+done(struct notice *n, bool ok)
 {
+	struct message *m = n->m;
 	struct qmgr *q = m->q;
-	struct notice *n = xcalloc(1, sizeof(*n));
+	struct event e = { .type = EVENT_NOTICE, .time_us = qmgr_wall_us(),
+		.notices = event_of(kind_of(m, n->kinds)) };
+
+	if (ok && store_event(m->q->store, m->qid, &e) == -1)
+		log_warn("%s: notice not recorded: %s", m->name,
+		    strerror(errno));
+	if (n->done != NULL)
+		n->done(m, ok);
+	else
+		sched_notice_done(m->q->sched, m->sm, ok);
+	qmgr_touch(q);
+	free(n);
+}
+
+static void
+on_made(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct bounce_made *a = rec;
+
+	(void)fds;
+	/* 2 is fine, too: there is nobody to tell. */
+	done(arg, type == BOUNCE_MADE && a->status != 1);
+}
+
+static void
+order(struct notice *n)
+{
+	struct message *m = n->m;
+	struct qmgr *q = m->q;
 	struct bounce_make rec = { .qid = str_of(m->name),
 		.sender = str_of(m->sender),
 		.envid = str_sub(str_of(m->envid), 0, 256), .ret = m->ret,
-		.arrived_us = m->arrival_us, .flags = m->flags };
+		.arrived_us = m->arrival_us, .flags = m->flags,
+		.kind = (uint8_t)kind_of(m, n->kinds) };
 	struct store_content sc = { .fd = -1 };
 	struct verdict *v;
 	struct buf b;
 
-	n->m = m;
-	n->done = fn;
-	rec.kind = (uint8_t)kind_of(m, kinds);
-	n->kinds = event_of(kind_of(m, kinds));
-	if (q->bounce == NULL || m->edits.len > DELIVER_EDITS_MAX ||
+	if (m->edits.len > DELIVER_EDITS_MAX ||
 	    store_content(q->store, m->qid, &sc) == -1) {
 		done(n, false);
 		return;
 	}
 	buf_init(&b, REPORTS_MAX);
 	v = read_verdicts(m);
-	rec.omitted = put_reports(m, v, kinds, &b);
+	rec.omitted = put_reports(m, v, n->kinds, &b);
 	rec.reports = buf_get(&b);
 	rec.offset = sc.off;
 	rec.size = sc.size;
@@ -206,6 +210,84 @@ make(struct message *m, unsigned kinds, void (*fn)(struct message *m, bool ok))
 	chan_ask(q->bounce, BOUNCE_MAKE, &rec, &sc.fd, on_made, n);
 	free(v);
 	buf_clear(&b);
+}
+
+/* Bounce is there: it gets its orders; or cannot be had: they come again. */
+static void
+settle(struct qmgr *q)
+{
+	struct notice *n;
+
+	timer_cancel(&patience);
+	while ((n = TAILQ_FIRST(&pending)) != NULL) {
+		TAILQ_REMOVE(&pending, n, link);
+		if (q->bounce != NULL)
+			order(n);
+		else
+			done(n, false);
+	}
+}
+
+static void
+on_patience(void *arg)
+{
+	settle(arg);
+}
+
+void
+notices_init(struct qmgr *q)
+{
+	demand_init(&q->bounce_demand, q, "bounce", settle);
+	timer_init(&patience, q->loop, on_patience, q);
+}
+
+void
+notices_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
+{
+	struct qmgr *q = arg;
+
+	(void)ch;
+	(void)instance;
+	(void)pid;
+	demand_met(&q->bounce_demand);
+	settle(q);
+}
+
+static void
+on_idle(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	(void)id;
+	(void)rec;
+	(void)fds;
+	(void)arg;
+	if (chan_waiting(ch) == 0)
+		boot_let_go(ch);
+}
+
+const struct chan_on notices_on[] = {
+	{ BOUNCE_IDLE, on_idle },
+	{ 0, NULL },
+};
+
+static void
+make(struct message *m, unsigned kinds, void (*fn)(struct message *m, bool ok))
+{
+	struct qmgr *q = m->q;
+	struct notice *n = xcalloc(1, sizeof(*n));
+
+	n->m = m;
+	n->kinds = kinds;
+	n->done = fn;
+	if (q->bounce != NULL) {
+		order(n);
+	} else if (q->stopping) {
+		done(n, false);
+	} else {
+		TAILQ_INSERT_TAIL(&pending, n, link);
+		if (!patience.armed)
+			timer_set(&patience, PATIENCE_MS);
+		demand_ask(&q->bounce_demand);
+	}
 }
 
 void

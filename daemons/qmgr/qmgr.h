@@ -34,6 +34,7 @@
  *	resolve.c	the way of recipients that came without one
  *	way.c		what is done with one whose way is known
  *	agents.c	deliveries and their reports
+ *	demand.c	components that come when there is work for them
  *	notices.c	bounces, delay warnings
  *	maildrop.c	what local users left while nobody listened
  *	orders.c	what an administrator asks for
@@ -154,11 +155,29 @@ void way_add(struct message *m, struct rcpt *r);
 /* One less is being waited for: are all recipients read? */
 void way_end_read(struct message *m);
 
+/* --- demand.c ------------------------------------------------------------- */
+
+/* A component on demand, and whether the broker was asked for it. */
+struct demand {
+	struct qmgr *q;
+	const char *component;
+	bool asked; /* and not there yet */
+	struct timer again;
+	void (*refused)(struct qmgr *q); /* or NULL */
+};
+
+void demand_init(struct demand *d, struct qmgr *q, const char *component,
+    void (*refused)(struct qmgr *q));
+/* There is work.  Asks once, until it is met; when refused, again later. */
+void demand_ask(struct demand *d);
+/* It is there (or may be asked for anew). */
+void demand_met(struct demand *d);
+
 /* --- agents.c ------------------------------------------------------------- */
 
 /* A component that delivers. */
 struct agent {
-	const char *component;
+	struct demand demand;
 	struct chan *ch; /* NULL while it is down */
 	bool waiting; /* a transport of it was told BUSY */
 };
@@ -166,12 +185,16 @@ struct agent {
 enum { AGENT_SMTP, AGENT_LOCAL, AGENT_VIRTUAL, AGENT_N };
 
 extern const struct chan_on agents_on[];
+void agents_init(struct qmgr *q);
 void agent_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg);
 void agent_down(struct chan *ch, unsigned instance, void *arg);
 enum sched_start agents_deliver(struct qmgr *q, struct sched_unit *u);
 void agents_resume(struct qmgr *q);
 
 /* --- notices.c ------------------------------------------------------------ */
+extern const struct chan_on notices_on[];
+void notices_init(struct qmgr *q);
+void notices_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg);
 void notices_make(struct message *m, unsigned kinds);
 /*
  * The DSN of success, when all else is done.  The message is kept until it is
@@ -254,6 +277,7 @@ struct qmgr {
 	TAILQ_HEAD(, transport_info) transports;
 	struct chan *rewrite;
 	struct chan *bounce;
+	struct demand bounce_demand;
 	struct chan *pickup;
 	uint32_t loading; /* store_load() under way */
 	uint32_t deferring; /* store_defer() under way */

@@ -86,8 +86,18 @@ static const struct boot_peer peers[] = {
 	    .optional = true },
 };
 
+/* Sessions that are kept for the next job have none, and end with us. */
+static bool
+is_busy(void *arg)
+{
+	return !TAILQ_EMPTY(&((struct smtp *)arg)->jobs);
+}
+
 static const struct boot_hooks hooks = { .grant = on_grant,
 	.config = on_config,
+	.busy = is_busy,
+	.work = &edge_deliver,
+	.leave = DELIVER_IDLE,
 	.stop = on_stop };
 
 int

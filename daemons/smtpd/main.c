@@ -175,8 +175,17 @@ static const struct boot_peer peer_list[] = {
 	    .down = cleanup_down },
 };
 
+static bool
+is_busy(void *arg)
+{
+	return conns_any(&((struct peers *)arg)->conns);
+}
+
 static const struct boot_hooks hooks = { .grant = on_grant,
 	.config = on_config,
+	.busy = is_busy,
+	.work = &edge_gate,
+	.leave = GATE_IDLE,
 	.stop = on_stop };
 
 int

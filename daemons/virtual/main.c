@@ -44,10 +44,17 @@ read_config(void *arg)
 		boxes_idle(v->boxes, conf_ms(v->conf, P_MAX_IDLE));
 }
 
+static bool
+is_busy(void *arg)
+{
+	return ((struct virtuald *)arg)->njobs > 0;
+}
+
 int
 main(int argc, char *argv[])
 {
-	static const struct boot_hooks hooks = { .config = read_config };
+	static const struct boot_hooks hooks = { .config = read_config,
+		.busy = is_busy, .work = &edge_deliver, .leave = DELIVER_IDLE };
 
 	boot_start("virtual", argc, argv);
 	TAILQ_INIT(&virtuald.jobs);

@@ -44,7 +44,16 @@ static struct {
 	void *arg;
 	TAILQ_HEAD(, link) links;
 	bool ready;
+	struct timer look; /* are we idle? */
+	uint64_t received; /* of those who send us work, when last looked */
+	unsigned quiet;	   /* looks since then */
+	bool retiring;	   /* the broker wants us to leave */
+	bool leaving;	   /* we have asked to be let go */
 } boot;
+
+/* One can be idle for so many looks before it is time to go. */
+#define IDLE_LOOKS 4
+#define RETIRE_MS 250 /* between looks when told to leave */
 
 struct loop *
 boot_loop(void)
@@ -208,6 +217,130 @@ boot_peer_name(struct chan *ch)
 	return k == NULL ? "" : k->peer->name;
 }
 
+/* --- leaving when idle ---------------------------------------------------- */
+
+/* Nobody will give us work any more. */
+static void
+go(void)
+{
+	if (boot.hooks->stop != NULL)
+		boot.hooks->stop(0, boot.arg);
+	else
+		boot_exit(0);
+}
+
+static bool
+is_busy(void)
+{
+	return boot.hooks->busy != NULL && boot.hooks->busy(boot.arg);
+}
+
+static bool
+brings_work(const struct link *k)
+{
+	return k->peer->edge == boot.hooks->work;
+}
+
+/* Ask everybody who sends us work; how many are there? */
+static unsigned
+ask_to_leave(bool ask)
+{
+	unsigned n = 0;
+	struct link *k;
+
+	TAILQ_FOREACH(k, &boot.links, entry) {
+		if (!brings_work(k))
+			continue;
+		if (ask)
+			chan_tell(k->ch, boot.hooks->leave, 0, NULL, NULL);
+		n++;
+	}
+	return n;
+}
+
+static int64_t
+look_ms(void)
+{
+	int64_t ms = conf_ms(boot.conf, P_MAX_IDLE) / IDLE_LOOKS;
+
+	if (boot.retiring && ms > RETIRE_MS)
+		ms = RETIRE_MS;
+	return ms < 10 ? 10 : ms;
+}
+
+static void
+on_look(void *arg)
+{
+	uint64_t received = 0;
+	struct link *k;
+
+	(void)arg;
+	TAILQ_FOREACH(k, &boot.links, entry)
+		if (brings_work(k))
+			received += chan_received(k->ch);
+	if (received != boot.received || is_busy()) {
+		boot.received = received;
+		boot.quiet = 0;
+		boot.leaving = false;
+	} else if (++boot.quiet >= (boot.retiring ? 1 : IDLE_LOOKS)) {
+		boot.leaving = true;
+		if (ask_to_leave(true) == 0)
+			go();
+	}
+	timer_set(&boot.look, look_ms());
+}
+
+/* Somebody has let go of us, or died. */
+static void
+check_leave(void)
+{
+	if (boot.leaving && ask_to_leave(false) == 0 && !is_busy())
+		go();
+}
+
+static void
+on_retire(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	(void)ch;
+	(void)id;
+	(void)rec;
+	(void)fds;
+	(void)arg;
+	boot.retiring = true;
+	timer_set(&boot.look, look_ms());
+}
+
+/* A question to the broker whose answer is yes or no. */
+struct want {
+	void (*fn)(int error, void *arg);
+	void *arg;
+};
+
+static void
+on_wanted(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct broker_refused *no = rec;
+	struct want *w = arg;
+
+	(void)fds;
+	w->fn(type == BROKER_DONE ? 0 : type == 0 ? EAGAIN : (int)no->error,
+	    w->arg);
+	free(w);
+}
+
+void
+boot_want(const char *component, unsigned instance, bool replace,
+    void (*fn)(int error, void *arg), void *arg)
+{
+	struct broker_start q = { .component = str_of(component),
+		.instance = instance, .replace = replace };
+	struct want *w = xcalloc(1, sizeof(*w));
+
+	w->fn = fn;
+	w->arg = arg;
+	chan_ask(boot.broker, BROKER_START, &q, NULL, on_wanted, w);
+}
+
 static void
 on_peer_gone(struct chan *ch, const char *why, void *arg)
 {
@@ -224,6 +357,13 @@ on_peer_gone(struct chan *ch, const char *why, void *arg)
 	TAILQ_REMOVE(&boot.links, k, entry);
 	free(k);
 	chan_free(&ch);
+	check_leave();
+}
+
+void
+boot_let_go(struct chan *ch)
+{
+	on_peer_gone(ch, NULL, boot.arg);
 }
 
 static struct chan *
@@ -331,20 +471,6 @@ on_stop(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 }
 
 static void
-on_retire(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
-{
-	(void)ch;
-	(void)id;
-	(void)rec;
-	(void)fds;
-	(void)arg;
-	if (boot.hooks->stop != NULL)
-		boot.hooks->stop(INT64_MAX, boot.arg);
-	else
-		boot_exit(0);
-}
-
-static void
 on_text(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	const struct broker_text *t = rec;
@@ -408,7 +534,7 @@ boot_seal(const struct boot_peer *peers, size_t npeers,
     const struct boot_hooks *hooks, void *arg)
 {
 	static const struct boot_hooks no_hooks;
-	const struct policy *policy;
+	const struct policy *policy = policy_find(str_of(boot.name));
 	struct broker_sealed rec;
 	char err[512];
 
@@ -423,6 +549,9 @@ boot_seal(const struct boot_peer *peers, size_t npeers,
 	boot.broker = chan_new(boot.loop, SLOT_BROKER, &edge_broker, SIDE_A,
 	    broker_on, on_broker_gone, NULL);
 	log_sink(to_broker, NULL);
+	timer_init(&boot.look, boot.loop, on_look, NULL);
+	if (policy->demand && boot.instance >= policy->warm)
+		timer_set(&boot.look, look_ms());
 	policy = sandbox_policy(boot.name, err, sizeof(err));
 	if (policy == NULL ||
 	    sandbox_enter(policy, &boot.place, err, sizeof(err)) == -1)

@@ -46,11 +46,27 @@ struct boot_peer {
 	bool optional; /* ready without it */
 };
 
+/*
+ * A component on demand (its policy says so) leaves when it has been idle for
+ * max_idle, in three steps, so that no work is lost between two hands: it asks
+ * everybody who sends it work to let go; who has sent some that is not done
+ * says nothing, and it stays; who has none closes the channel (boot_let_go)
+ * and asks the broker to start it again when there is; it ends when all have.
+ */
+
 struct boot_hooks {
 	/* A grant that is no channel; the hook owns fd. */
 	void (*grant)(const struct broker_grant *g, int fd, void *arg);
 	/* boot_conf() is new; the old snapshot is freed after the call. */
 	void (*config)(void *arg);
+	/*
+	 * On demand: the edge on which work comes, the record by which we ask
+	 * to be let go, and whether there is anything in our hand, which is
+	 * asked now and then.
+	 */
+	const struct edge *work;
+	unsigned leave;
+	bool (*busy)(void *arg);
 	/* Orderly stop: finish, then boot_exit(0).  NULL: exit at once. */
 	void (*stop)(int64_t grace_ms, void *arg);
 	/* All peers that are not optional have been seen. */
@@ -91,6 +107,16 @@ struct loop *boot_loop(void);
 const struct conf *boot_conf(void);
 struct chan *boot_broker(void);
 unsigned boot_instance(void);
+
+/* A peer that asked for it may leave: its channel goes, after down(). */
+void boot_let_go(struct chan *ch);
+
+/*
+ * Ask the broker to start a component on demand, or to put another in its
+ * place.  fn is called with 0 when it is on its way, else with an errno.
+ */
+void boot_want(const char *component, unsigned instance, bool replace,
+    void (*fn)(int error, void *arg), void *arg);
 
 /* The instance at the other end of a channel that boot made. */
 unsigned boot_peer_instance(const struct chan *ch);

@@ -68,6 +68,7 @@ struct chan {
 	int fd;
 	enum side own;
 	unsigned type; /* of the record that is being handled */
+	uint64_t received;
 	int busy; /* depth of callbacks that use this channel */
 	bool dead; /* closed, gone() called or on its way */
 	bool told; /* gone() was called */
@@ -456,6 +457,12 @@ chan_type(const struct chan *ch)
 	return ch->type;
 }
 
+uint64_t
+chan_received(const struct chan *ch)
+{
+	return ch->received;
+}
+
 size_t
 chan_waiting(const struct chan *ch)
 {
@@ -528,6 +535,7 @@ deliver_record(struct chan *ch, const struct rec_head *h, const void *rec,
 	for (const struct chan_on *on = ch->on; on->type != 0; on++) {
 		if (on->type == h->type->type) {
 			ch->type = on->type;
+			ch->received++;
 			on->fn(ch, h->id, rec, fds, ch->arg);
 			return 0;
 		}

@@ -104,6 +104,9 @@ void chan_drop(struct chan *ch, const char *why);
 /* Within a handler: the type of the record it was called for. */
 unsigned chan_type(const struct chan *ch);
 
+/* How many records, answers apart, have arrived so far. */
+uint64_t chan_received(const struct chan *ch);
+
 /* How many questions wait for an answer. */
 size_t chan_waiting(const struct chan *ch);
 

@@ -40,9 +40,13 @@ enum bounce_kind {
 	F(U8, status) /* 0 made, 1 try again later, 2 nobody to tell */ \
 	F(STR, qid, QID_MAX)
 
+/* As DELIVER_IDLE. */
+#define bounce_idle_FIELDS(F)
+
 #define EDGE_BOUNCE(R) \
 	R(BOUNCE_MAKE, bounce_make, REC_ASK, SIDE_A, 1) \
-	R(BOUNCE_MADE, bounce_made, REC_ANSWER, SIDE_B, 0)
+	R(BOUNCE_MADE, bounce_made, REC_ANSWER, SIDE_B, 0) \
+	R(BOUNCE_IDLE, bounce_idle, REC_TELL, SIDE_B, 0)
 
 EDGE_DECLARE(bounce, EDGE_BOUNCE);
 

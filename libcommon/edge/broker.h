@@ -55,7 +55,7 @@ enum grant_kind {
 #define broker_stop_FIELDS(F) \
 	F(U32, grace_ms)
 
-/* An instance of a peer is gone for good (fewer workers after a reload). */
+/* Leave as soon as there is nothing in your hand, as if you had been idle. */
 #define broker_retire_FIELDS(F)
 
 #define broker_refused_FIELDS(F) \
@@ -121,6 +121,17 @@ enum grant_kind {
 	F(U32, uid) \
 	F(STR, home, 1024)
 
+/*
+ * qmgr, gate: a component on demand that the asker shares a channel with.  Who
+ * asks has no channel to it, or has let go of it (boot.h).  With replace there
+ * is to be another in its place: the old one is told to retire when the new
+ * one works.  The answer is BROKER_DONE when it is on its way.
+ */
+#define broker_start_FIELDS(F) \
+	F(STR, component, 32) \
+	F(U32, instance) \
+	F(U8, replace)
+
 /* logd: the log file anew, after it was rotated. */
 #define broker_reopen_FIELDS(F)
 
@@ -162,6 +173,7 @@ enum admin_what {
 	R(BROKER_INCLUDE, broker_include, REC_ASK, SIDE_A, 0) \
 	R(BROKER_MAILBOX, broker_mailbox, REC_ASK, SIDE_A, 0) \
 	R(BROKER_MAILBOX_OPEN, broker_mailbox_open, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_START, broker_start, REC_ASK, SIDE_A, 0) \
 	R(BROKER_REOPEN, broker_reopen, REC_ASK, SIDE_A, 0) \
 	R(BROKER_ADMIN, broker_admin, REC_ASK, SIDE_A, 0) \
 	R(BROKER_TEXT, broker_text, REC_TELL, SIDE_B, 0) \

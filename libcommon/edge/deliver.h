@@ -71,10 +71,14 @@ enum fate_flags {
 
 #define deliver_done_FIELDS(F)
 
+/* The agent has been idle: may it leave?  Yes is to close the channel. */
+#define deliver_idle_FIELDS(F)
+
 #define EDGE_DELIVER(R) \
 	R(DELIVER_JOB, deliver_job, REC_ASK, SIDE_A, 1) \
 	R(DELIVER_FATE, deliver_fate, REC_TELL, SIDE_B, 0) \
-	R(DELIVER_DONE, deliver_done, REC_ANSWER, SIDE_B, 0)
+	R(DELIVER_DONE, deliver_done, REC_ANSWER, SIDE_B, 0) \
+	R(DELIVER_IDLE, deliver_idle, REC_TELL, SIDE_B, 0)
 
 EDGE_DECLARE(deliver, EDGE_DELIVER);
 

@@ -19,9 +19,16 @@
 	F(U32, messages) \
 	F(U32, errors)
 
+/*
+ * The worker has been idle, or is to retire, and has no session: may it leave?
+ * Yes is to close the channel.
+ */
+#define gate_idle_FIELDS(F)
+
 #define EDGE_GATE(R) \
 	R(GATE_CLIENT, gate_client, REC_TELL, SIDE_A, 1) \
-	R(GATE_ENDED, gate_ended, REC_TELL, SIDE_B, 0)
+	R(GATE_ENDED, gate_ended, REC_TELL, SIDE_B, 0) \
+	R(GATE_IDLE, gate_idle, REC_TELL, SIDE_B, 0)
 
 EDGE_DECLARE(gate, EDGE_GATE);
 

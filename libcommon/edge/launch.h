@@ -44,6 +44,7 @@
 	F(U8, level) \
 	F(U32, waived) \
 	F(U32, stop_ms) \
+	F(U32, throttle_ms) \
 	F(U32, pid) \
 	F(STR, directory, 1024)
 

@@ -26,6 +26,8 @@
 struct actor {
 	struct chan *ch;
 	char name[32];
+	uint32_t pid;
+	unsigned retired;
 	unsigned grants;
 	unsigned channels; /* of them, to peers */
 	char peers[256];
@@ -90,6 +92,18 @@ on_actor_stop(struct chan *ch, uint64_t id, const void *rec, int *fds,
 }
 
 static void
+on_retire(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	struct actor *a = arg;
+
+	(void)ch;
+	(void)id;
+	(void)rec;
+	(void)fds;
+	a->retired++;
+}
+
+static void
 on_config(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	(void)ch;
@@ -102,6 +116,7 @@ on_config(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 static const struct chan_on actor_on[] = {
 	{ BROKER_GRANT, on_grant },
 	{ BROKER_STOP, on_actor_stop },
+	{ BROKER_RETIRE, on_retire },
 	{ BROKER_CONFIG, on_config },
 	{ 0, NULL },
 };
@@ -119,6 +134,7 @@ on_spawn(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)arg;
 	memset(a, 0, sizeof(*a));
 	a->fd = -1;
+	a->pid = s.pid;
 	str_copy(q->component, a->name, sizeof(a->name));
 	a->ch = chan_new(br.loop, fds[0], &edge_broker, SIDE_A, actor_on,
 	    actor_gone, a);
@@ -236,9 +252,34 @@ static void
 planned(void)
 {
 	struct launch_planned p = { .generation = 1, .stop_ms = 1000,
+		.throttle_ms = 60000,
 		.directory = STR("/etc/postern") };
 
 	chan_tell(launcher, LAUNCH_PLANNED, 0, &p, NULL);
+	settle();
+}
+
+static struct proc *
+find(const char *name)
+{
+	return broker_find(&br, policy_find(str_of(name)), 0);
+}
+
+static void
+wake(const char *name)
+{
+	proc_want(find(name));
+	settle();
+}
+
+static void
+died(struct actor *a, uint32_t code, uint32_t signo)
+{
+	struct launch_exited e = { .pid = a->pid, .code = code,
+		.signal = signo };
+
+	chan_free(&a->ch);
+	chan_tell(launcher, LAUNCH_EXITED, 0, &e, NULL);
 	settle();
 }
 
@@ -414,6 +455,7 @@ test_connect(void **state)
 	to.port = ntohs(in.sin_port);
 	run_component("smtp");
 	planned();
+	wake("smtp");
 	a = actor("smtp");
 	seal(a);
 
@@ -507,6 +549,7 @@ test_rate(void **state)
 	(void)state;
 	run_component("smtp");
 	planned();
+	wake("smtp");
 	a = actor("smtp");
 	seal(a);
 	rule = policy_request_find(policy_find(STR("smtp")), STR("connect"));
@@ -554,6 +597,7 @@ test_too_early(void **state)
 	(void)state;
 	run_component("smtp");
 	planned();
+	wake("smtp");
 	a = actor("smtp");
 	ask_connect(a, &to, ticket_expiry(), ticket_address(&br.address_key,
 	    &to, ticket_expiry()));
@@ -575,7 +619,7 @@ test_death(void **state)
 	/* Its channel closes before the launcher has seen it die. */
 	chan_free(&actors[0].ch);
 	settle();
-	introduce(broker_find(&br, policy_find(STR("lookup")), 0));
+	introduce(find("lookup"));
 	settle();
 	chan_tell(launcher, LAUNCH_EXITED, 0, &e, NULL);
 	settle();
@@ -585,6 +629,148 @@ test_death(void **state)
 	actors[1].peers[0] = '\0';
 	seal(&actors[2]);
 	assert_string_equal(actors[1].peers, "lookup-rewrite ");
+}
+
+/* --- on demand -------------------------------------------------------------- */
+
+static void
+ask_start(struct actor *a, const char *name, unsigned instance, bool replace)
+{
+	struct broker_start q = { .component = str_of(name),
+		.instance = instance, .replace = replace };
+
+	a->type = 0;
+	chan_ask(a->ch, BROKER_START, &q, NULL, on_answer, a);
+	settle();
+}
+
+static void
+bring_up(struct actor *a)
+{
+	seal(a);
+	ready(a);
+}
+
+static void
+test_demand(void **state)
+{
+	struct actor *q;
+
+	(void)state;
+	run_component("qmgr");
+	run_component("smtp");
+	planned();
+	bring_up(actor("qmgr"));
+	assert_int_equal(up, 1); /* smtp is not missed */
+	assert_int_equal(nactors, 1);
+	q = actor("qmgr");
+	ask_start(q, "smtp", 0, false);
+	assert_int_equal(q->type, BROKER_DONE);
+	assert_int_equal(nactors, 2);
+	ask_start(q, "smtp", 0, false); /* one is enough */
+	assert_int_equal(nactors, 2);
+	bring_up(&actors[1]);
+	assert_string_equal(q->peers, "deliver-smtp ");
+	/* It leaves by itself, and is left alone. */
+	died(&actors[1], 0, 0);
+	assert_int_equal(find("smtp")->state, PROC_ASLEEP);
+	assert_int_equal(nactors, 2);
+	/* Wanted while it is on its way out: no wish is lost. */
+	ask_start(q, "smtp", 0, false);
+	bring_up(&actors[2]);
+	ask_start(q, "smtp", 0, false);
+	died(&actors[2], 0, 0);
+	settle();
+	assert_int_equal(nactors, 4);
+	/* A crash is none of its own will. */
+	bring_up(&actors[3]);
+	died(&actors[3], 0, 11);
+	for (int i = 0; i < 10 && nactors < 5; i++)
+		settle();
+	assert_int_equal(nactors, 5);
+	assert_non_null(strstr(said, "killed by signal 11"));
+}
+
+/* Who may start what: what is on demand, and a neighbour's work. */
+static void
+test_start_refused(void **state)
+{
+	static const struct {
+		const char *asker, *what, *why;
+	} cases[] = {
+		{ "qmgr", "cleanup", "is no component on demand" },
+		{ "gate", "smtp", "gate has no work for it" },
+		{ "smtp", "local", "has no such request in its policy" },
+		{ "qmgr", "nonsense", "there is none" },
+	};
+
+	(void)state;
+	run_component("qmgr");
+	run_component("gate");
+	run_component("smtp");
+	run_component("local");
+	planned();
+	wake("smtp");
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		struct actor *a = actor(cases[i].asker);
+
+		if (a->gone)
+			continue;
+		seal(a);
+		ask_start(a, cases[i].what, 0, false);
+		assert_int_not_equal(a->type, BROKER_DONE);
+		assert_true(a->gone);
+	}
+	assert_null(actor("local"));
+	assert_true(actor("gate")->gone && actor("smtp")->gone);
+}
+
+static void
+test_replace(void **state)
+{
+	struct actor *g;
+
+	(void)state;
+	run_component("gate");
+	run_component("smtpd");
+	planned();
+	g = actor("gate");
+	bring_up(g);
+	bring_up(actor("smtpd")); /* the first is there unasked */
+	ask_start(g, "smtpd", 1, false);
+	assert_int_equal(g->type, BROKER_REFUSED); /* the plan has one */
+	ask_start(g, "smtpd", 0, true);
+	assert_int_equal(nactors, 3);
+	assert_int_equal(actors[1].retired, 0);
+	bring_up(&actors[2]);
+	assert_int_equal(actors[1].retired, 1);
+	assert_int_equal(actors[2].retired, 0);
+	died(&actors[1], 0, 0);
+	settle();
+	assert_int_equal(nactors, 3);
+	assert_int_equal(killed, 0);
+}
+
+/* What cannot start rests; its neighbours do not care. */
+static void
+test_throttle(void **state)
+{
+	(void)state;
+	run_component("rewrite");
+	run_component("lookup");
+	planned();
+	bring_up(actor("lookup"));
+	died(actor("rewrite"), 70, 0);
+	assert_int_equal(nactors, 3); /* once, at once */
+	assert_null(strstr(said, "throttling"));
+	died(actor("rewrite"), 70, 0);
+	settle();
+	assert_int_equal(nactors, 3);
+	assert_non_null(strstr(said, "exit status 70"));
+	assert_non_null(strstr(said,
+	    "rewrite: bad command startup -- throttling"));
+	assert_int_equal(find("rewrite")->backoff_ms, 60000);
+	assert_int_equal(find("lookup")->state, PROC_READY);
 }
 
 static void
@@ -623,6 +809,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_too_early, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_death, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_demand, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_start_refused, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_throttle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_grants_json, setup,
 		    teardown),
 	};

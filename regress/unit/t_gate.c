@@ -263,6 +263,148 @@ t_process_limit(void **state)
 	end(&h);
 }
 
+/* --- more workers, others in their place ----------------------------------- */
+
+static struct {
+	unsigned n, instance;
+	bool replace;
+} wanted;
+
+static void
+on_want(unsigned instance, bool replace, void *arg)
+{
+	(void)arg;
+	wanted.n++;
+	wanted.instance = instance;
+	wanted.replace = replace;
+}
+
+static void
+clients(struct house *h, int *c, int n)
+{
+	for (int i = 0; i < n; i++)
+		c[i] = client(h);
+	run(h, 50);
+}
+
+static void
+close_all(int *c, int n)
+{
+	for (int i = 0; i < n; i++)
+		close(c[i]);
+}
+
+/* Many sessions: one more worker is asked for, once, and shares the load. */
+static void
+t_more_workers(void **state)
+{
+	struct house h;
+	int c[40];
+
+	(void)state;
+	memset(&wanted, 0, sizeof(wanted));
+	begin(&h, 0, 0, false);
+	h.gate.want = on_want;
+	add_worker(&h, 0);
+	clients(&h, c, WORKER_SESSIONS_MANY - 1);
+	assert_int_equal(wanted.n, 0);
+	clients(&h, c + WORKER_SESSIONS_MANY - 1, 3);
+	assert_int_equal(wanted.n, 1);
+	assert_int_equal(wanted.instance, 1);
+	assert_false(wanted.replace);
+	add_worker(&h, 1);
+	clients(&h, c + 12, 8);
+	assert_int_equal(h.w[1].got, 8);
+	clients(&h, c + 20, 10);
+	assert_int_equal(wanted.n, 2);
+	assert_int_equal(wanted.instance, 2);
+	/* There are no more: it is not asked for again. */
+	gate_unwanted(&h.gate, 2, false);
+	clients(&h, c + 30, 10);
+	assert_int_equal(wanted.n, 2);
+	/* Who has sessions does not leave. */
+	assert_false(gate_may_leave(&h.gate, h.w[1].gate_side));
+	for (unsigned i = 0; i < h.w[1].got; i++)
+		ended(&h.w[1], i);
+	run(&h, 30);
+	assert_true(gate_may_leave(&h.gate, h.w[1].gate_side));
+	close_all(c, 40);
+	end(&h);
+}
+
+/* A worker is used up: the next one gets the sessions as soon as it is there. */
+static void
+t_replace(void **state)
+{
+	struct house h;
+	int c[10];
+
+	(void)state;
+	memset(&wanted, 0, sizeof(wanted));
+	begin(&h, 0, 0, false);
+	h.gate.want = on_want;
+	h.gate.worker_sessions = 3;
+	add_worker(&h, 0);
+	clients(&h, c, 2);
+	assert_int_equal(wanted.n, 0);
+	clients(&h, c + 2, 3);
+	assert_int_equal(wanted.n, 1);
+	assert_int_equal(wanted.instance, 0);
+	assert_true(wanted.replace);
+	assert_int_equal(h.w[0].got, 5); /* nobody waits for the other */
+	add_worker(&h, 1);
+	TAILQ_LAST(&h.gate.workers, worker_list)->instance = 0;
+	TAILQ_FIRST(&h.gate.workers)->old = true;
+	clients(&h, c + 5, 2);
+	assert_int_equal(h.w[0].got, 5);
+	assert_int_equal(h.w[1].got, 2);
+	/* It dies before it was any good: the old one goes on. */
+	chan_free(&h.w[1].ch);
+	run(&h, 30);
+	clients(&h, c + 7, 1);
+	assert_int_equal(h.w[0].got, 6);
+	close_all(c, 8);
+	end(&h);
+}
+
+/* A reload: the same sockets come anew, perhaps as another line. */
+static void
+t_relisten(void **state)
+{
+	struct house h;
+	int c[4], fd;
+
+	(void)state;
+	begin(&h, 3, 0, false);
+	add_worker(&h, 0);
+	fd = dup(TAILQ_FIRST(&TAILQ_FIRST(&h.gate.services)->listeners)->fd);
+	clients(&h, c, 2);
+	assert_int_equal(h.w[0].got, 2);
+	gate_relisten(&h.gate);
+	clients(&h, c + 2, 1);
+	assert_int_equal(h.w[0].got, 2); /* it waits */
+	gate_listen(&h.gate, STR("smtp"), 9, fd);
+	gate_limits(&h.gate, 9, 3, 0);
+	run(&h, 50);
+	assert_int_equal(h.w[0].got, 3);
+	assert_int_equal(h.w[0].last.service, 9);
+	/* Sessions from before count. */
+	clients(&h, c + 3, 1);
+	assert_int_equal(h.w[0].got, 3);
+	ended(&h.w[0], 0);
+	run(&h, 50);
+	assert_int_equal(h.w[0].got, 4);
+	/* Without its sockets it goes with its last session. */
+	gate_relisten(&h.gate);
+	assert_false(TAILQ_EMPTY(&h.gate.services));
+	for (unsigned i = 1; i < 4; i++)
+		ended(&h.w[0], i);
+	run(&h, 30);
+	assert_true(TAILQ_EMPTY(&h.gate.services));
+	close_all(c, 4);
+	end(&h);
+}
+
 static void
 t_client_limit(void **state)
 {
@@ -459,6 +601,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_hand_over),
 		cmocka_unit_test(t_process_limit),
+		cmocka_unit_test(t_more_workers),
+		cmocka_unit_test(t_replace),
+		cmocka_unit_test(t_relisten),
 		cmocka_unit_test(t_client_limit),
 		cmocka_unit_test(t_workers),
 		cmocka_unit_test(t_lies),

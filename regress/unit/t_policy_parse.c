@@ -32,6 +32,7 @@ test_whole(void **state)
 	static const char text[] =
 	    "# a file\n\ncomponent x\nversion 3\n"
 	    "user *\n"
+	    "start demand warm=2 # when there is work\n"
 	    "wall all except net uid # not here\n"
 	    "slot 6 spool dir read,create optional # its own\n"
 	    "# two lines\n# of reason\n"
@@ -69,7 +70,10 @@ test_whole(void **state)
 	assert_int_equal(p->grants[0].pass,
 	    1u << KIND_MEMFD | 1u << KIND_STREAM);
 	assert_int_equal(p->grants[0].max, 8);
-	assert_int_equal(p->grants[0].src.line, 10);
+	assert_int_equal(p->grants[0].src.line, 11);
+	assert_true(p->demand);
+	assert_int_equal(p->warm, 2);
+	assert_string_equal(p->demand_src.reason, "when there is work");
 	assert_true(p->grants[1].own);
 	assert_null(policy_grant_find(p, STR("loop")));
 	assert_int_equal(p->npromises, 3);
@@ -151,6 +155,10 @@ static const struct bad {
 	{ HEAD TAIL "request x rate=1/s burst=x # x\n", "expected rate=" },
 	{ HEAD TAIL "request x rate=1/s burst=1 # x\n"
 	    "request x rate=1/s burst=1 # x\n", "line above" },
+	{ HEAD TAIL "start\n", "say why" },
+	{ HEAD TAIL "start now # x\n", "expected 'demand'" },
+	{ HEAD TAIL "start demand warm=x # x\n", "expected warm=" },
+	{ HEAD TAIL "start demand # x\nstart demand # x\n", "second start" },
 	{ HEAD TAIL "never smtpd # x\n", "COMPONENT:OBJECT" },
 	{ HEAD TAIL "capability sysadmin # x\n", "did you mean 'sys_admin'?" },
 	{ HEAD TAIL "wall rot\n", "did you mean 'root'?" },
