@@ -31,7 +31,8 @@ mailq_entry(const struct control_entry *e, void *arg)
 {
 	struct mailq *q = arg;
 	time_t when = (time_t)(e->arrived_us / 1000000);
-	char id[QID_MAX + 2], date[64] = "?";
+	char id[QID_MAX + 2], date[64] = "?", who[64];
+	struct str sender = queue_sender(e, who);
 	struct tm *tm = localtime(&when);
 
 	if (q->count++ == 0)
@@ -57,10 +58,10 @@ mailq_entry(const struct control_entry *e, void *arg)
 	buf_reset(&q->reason);
 	if ((e->flags & QFLAG_UNREADABLE) != 0)
 		buf_puts(&q->line, "(queue file cannot be read)");
-	else if (e->sender.n == 0)
+	else if (sender.n == 0)
 		buf_puts(&q->line, "MAILER-DAEMON");
 	else
-		put_printable(&q->line, e->sender);
+		put_printable(&q->line, sender);
 	printf(q->long_ids ? "%-17s %8ld %19.19s %s\n" :
 			     "%-11s %7ld %20.20s %s\n",
 	    id, (long)e->size, date, buf_cstr(&q->line));
@@ -156,6 +157,8 @@ static void
 line_entry(const struct control_entry *e, void *arg)
 {
 	struct lines *l = arg;
+	char who[64];
+	struct str sender = queue_sender(e, who);
 
 	buf_printf(&l->b, "{\"queue_name\": \"%s\", \"queue_id\": ",
 	    queue_state_name(e->state));
@@ -166,7 +169,7 @@ line_entry(const struct control_entry *e, void *arg)
 	    "\"sender\": ",
 	    e->arrived_us / 1000000, e->size,
 	    (e->flags & QFLAG_EXPIRED) != 0 ? "true" : "false");
-	json_put(&l->b, e->sender.n == 0 ? STR("MAILER-DAEMON") : e->sender);
+	json_put(&l->b, sender.n == 0 ? STR("MAILER-DAEMON") : sender);
 	buf_puts(&l->b, ", \"recipients\": [");
 	l->first = true;
 	flush_line(l);

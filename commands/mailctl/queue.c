@@ -5,6 +5,7 @@
 #include "queue.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,21 @@ put_printable(struct buf *b, struct str s)
 		else
 			buf_putc(b, c);
 	}
+}
+
+struct str
+queue_sender(const struct control_entry *e, char out[64])
+{
+	struct passwd *pw;
+
+	if (e->state != QSTATE_MAILDROP)
+		return e->sender;
+	pw = getpwuid(e->uid);
+	if (pw != NULL)
+		snprintf(out, 64, "%s", pw->pw_name);
+	else
+		snprintf(out, 64, "uid=%u", (unsigned)e->uid);
+	return str_of(out);
 }
 
 int

@@ -36,6 +36,9 @@ const char *queue_state_name(uint8_t state);
 /* 0 for a name that is none. */
 uint8_t queue_state_parse(const char *name);
 
+/* The sender; of a file in maildrop, whose it is. */
+struct str queue_sender(const struct control_entry *e, char out[64]);
+
 /* Text of strangers, with what a terminal might obey replaced by `?`. */
 void put_printable(struct buf *b, struct str s);
 

@@ -51,7 +51,7 @@ list_entry(const struct control_entry *e, void *arg)
 	struct list *l = arg;
 	time_t when = (time_t)(e->arrived_us / 1000000);
 	struct tm *tm = localtime(&when);
-	char date[32] = "?";
+	char date[32] = "?", who[64];
 
 	if (l->count++ == 0)
 		printf("%-17s %-9s %9s  %-19s %s\n", "id", "state", "size",
@@ -60,7 +60,7 @@ list_entry(const struct control_entry *e, void *arg)
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", tm);
 	buf_printf(&l->b, "%-17.*s %-9s %9" PRIu64 "  %-19s <", STR_ARG(e->qid),
 	    queue_state_name(e->state), e->size, date);
-	put_printable(&l->b, e->sender);
+	put_printable(&l->b, queue_sender(e, who));
 	buf_puts(&l->b,
 	    (e->flags & QFLAG_UNREADABLE) != 0 ? "> cannot be read\n" : ">\n");
 	/* That of one that is deferred is its recipients'. */
@@ -98,6 +98,7 @@ static void
 json_entry(const struct control_entry *e, void *arg)
 {
 	struct list *l = arg;
+	char who[64];
 
 	buf_printf(&l->b, "%s\n{\"id\":", l->count++ == 0 ? "" : ",");
 	json_put(&l->b, e->qid);
@@ -108,7 +109,7 @@ json_entry(const struct control_entry *e, void *arg)
 	    queue_state_name(e->state), e->arrived_us / 1000000,
 	    e->arrived_us % 1000000, e->due_us / 1000000, e->size,
 	    (e->flags & QFLAG_UNREADABLE) != 0 ? "false" : "true");
-	json_put(&l->b, e->sender);
+	json_put(&l->b, queue_sender(e, who));
 	buf_puts(&l->b, ",\"reason\":");
 	json_put(&l->b, e->reason);
 	buf_puts(&l->b, ",\"recipients\":[");

@@ -172,7 +172,8 @@ show_event(const struct event *e)
 		[EVENT_DEFER] = "defer",
 		[EVENT_HOLD] = "hold",
 		[EVENT_RELEASE] = "release",
-		[EVENT_NOTICE] = "notice" };
+		[EVENT_NOTICE] = "notice",
+		[EVENT_ORDER] = "order" };
 	time_t when = (time_t)(e->time_us / 1000000);
 	struct tm *tm = localtime(&when);
 	char date[64] = "?";
@@ -196,6 +197,10 @@ show_event(const struct event *e)
 		}
 		buf_printf(&b, " dsn=" STR_FMT, STR_ARG(e->dsn));
 	}
+	if (e->type == EVENT_ORDER)
+		buf_printf(&b, "%s%s",
+		    (e->orders & EVENT_ORDER_EXPIRE) != 0 ? " expire" : "",
+		    (e->orders & EVENT_ORDER_REQUEUE) != 0 ? " requeue" : "");
 	if (e->reason.n > 0) {
 		buf_puts(&b, " (");
 		buf_str(&b, e->reason);

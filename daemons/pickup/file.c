@@ -180,6 +180,7 @@ on_file(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 const struct chan_on drops_on[] = {
 	{ MAILDROP_FILE, on_file },
+	{ MAILDROP_AGAIN, again_ask },
 	{ 0, NULL },
 };
 
@@ -227,12 +228,14 @@ drops_down(struct chan *ch, unsigned instance, void *arg)
 		p->drops = NULL;
 	TAILQ_FOREACH(f, &p->files, link)
 		f->orphan = true;
+	again_orphan(p);
 }
 
 void
 files_init(struct pickup *p)
 {
 	TAILQ_INIT(&p->files);
+	TAILQ_INIT(&p->agains);
 	timer_init(&p->rescan, p->submit.loop, on_rescan, p);
 }
 
@@ -242,4 +245,5 @@ files_clear(struct pickup *p)
 	while (!TAILQ_EMPTY(&p->files))
 		file_free(TAILQ_FIRST(&p->files));
 	timer_clear(&p->rescan);
+	again_clear(p);
 }

@@ -23,6 +23,7 @@
  *	client.c	sendmail(1) at the other end of the submission socket
  *	file.c		a file of maildrop
  *	submission.c	what both bring: checked, written to a slot, sent
+ *	again.c		a message of the queue that is requeued
  *	users.c		authorized_submit_users
  */
 #define CLIENTS_MAX 1000
@@ -57,6 +58,7 @@ struct pickup {
 	struct listeners *listeners;
 	TAILQ_HEAD(client_list, client) clients;
 	TAILQ_HEAD(file_list, dropfile) files;
+	TAILQ_HEAD(again_list, again) agains;
 	size_t nclients;
 	size_t held; /* bytes of recipients in submissions */
 	struct timer sweep;
@@ -136,6 +138,12 @@ void drops_down(struct chan *ch, unsigned instance, void *arg);
  * there again in a few seconds.
  */
 void drops_rescan(struct pickup *p);
+/* --- again.c --------------------------------------------------------------- */
+chan_fn again_ask;
+/* qmgr has gone: it will ask anew. */
+void again_orphan(struct pickup *p);
+void again_clear(struct pickup *p);
+
 void files_init(struct pickup *p);
 void files_clear(struct pickup *p);
 

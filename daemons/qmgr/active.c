@@ -15,6 +15,7 @@
 
 #define LOADING_MAX 64 /* messages being read from disk at one time */
 #define DEFERRING_MAX 1024 /* deferrals on their way to disk */
+#define REQUEUES_MAX 32 /* messages on their way through pickup */
 #define SKIP_MAX 200 /* of a dead destination, postponed in one call */
 
 /* --- messages ------------------------------------------------------------- */
@@ -52,8 +53,8 @@ message_free(struct message *m)
 	free(m);
 }
 
-static bool
-is_settled(const struct message *m, uint32_t pos)
+bool
+message_settled(const struct message *m, uint32_t pos)
 {
 	return m->settled != NULL && (m->settled[pos / 8] >> (pos % 8) & 1);
 }
@@ -61,7 +62,7 @@ is_settled(const struct message *m, uint32_t pos)
 static void
 mark_settled(struct message *m, uint32_t pos)
 {
-	if (pos >= m->nrcpts || is_settled(m, pos))
+	if (pos >= m->nrcpts || message_settled(m, pos))
 		return;
 	if (m->settled == NULL)
 		m->settled = xcalloc(m->nrcpts / 8 + 1, 1);
@@ -102,6 +103,9 @@ read_events(struct message *m, unsigned *owed, bool *warned)
 				*warned = true;
 			if (e.notices & EVENT_NOTICE_SUCCESS)
 				m->success = false;
+			break;
+		case EVENT_ORDER:
+			m->orders |= e.orders;
 			break;
 		case EVENT_HOLD:
 		case EVENT_RELEASE:
@@ -201,15 +205,20 @@ message_new(struct qmgr *q, uint64_t qid, bool fresh, enum sched_source from)
 	m->size = si.size;
 	m->nrcpts = m->left = si.nrcpts;
 	m->active_us = qmgr_wall_us();
-	if (!fresh)
-		read_events(m, &info.owed, &info.warned);
+	read_events(m, &info.owed, &info.warned);
+	/* What is owed to its sender is settled before it gets another name. */
+	if ((m->orders & EVENT_ORDER_REQUEUE) != 0 && info.owed == 0 &&
+	    requeue_begin(m)) {
+		message_free(m);
+		return NULL;
+	}
 	log_info("%s: from=<%s>, size=%" PRIu64 ", nrcpt=%" PRIu32
 	    " (queue active)", m->name, m->sender, m->size, m->nrcpts);
 	info.arrival_us = m->arrival_us;
 	info.n_rcpt = m->left;
 	info.null_sender = m->sender[0] == '\0';
-	info.force = m->forced = q->forcing || q->flushing;
-	if (q->expiring)
+	info.force = m->forced = q->forcing || q->flushing || m->orders != 0;
+	if ((m->orders & EVENT_ORDER_EXPIRE) != 0)
 		info.arrival_us = 1; /* it is as old as can be */
 	m->sm = sched_msg_new(q->sched, m, &info);
 	return m;
@@ -362,7 +371,7 @@ op_read(void *arg, void *cookie, struct sched_msg *sm, uint32_t max)
 			k = 0;
 			m->place = env_tell(&er);
 			m->more = m->place.nrcpts < m->nrcpts;
-			if (is_settled(m, pos))
+			if (message_settled(m, pos))
 				continue;
 			n++;
 			r = rcpt_new(m, &e, pos);
@@ -441,32 +450,19 @@ on_flushed(uint64_t qid, int error, void *arg)
 	q->forcing = false;
 }
 
-/* The same, for the last time. */
-static void
-on_expired(uint64_t qid, int error, void *arg)
-{
-	struct qmgr *q = arg;
-
-	q->expiring = true;
-	on_flushed(qid, error, q);
-	q->expiring = false;
-}
-
 static enum sched_take
 take_flushed(struct qmgr *q)
 {
 	uint64_t qid;
-	bool expire;
 	int k;
 
 	for (int i = 0; i < SKIP_MAX; i++) {
-		k = orders_flush_next(q, &qid, &expire);
+		k = orders_flush_next(q, &qid);
 		if (k == -1)
 			q->due_again = true;
 		if (k != 1)
 			return SCHED_TAKE_NONE;
-		if (store_load(q->store, qid, expire ? on_expired : on_flushed,
-		    q) == -1)
+		if (store_load(q->store, qid, on_flushed, q) == -1)
 			continue; /* it is gone, or is being worked on */
 		q->loading++;
 		return SCHED_TAKE_LATER;
@@ -521,7 +517,8 @@ op_take(void *arg, enum sched_source from)
 	 * are.  So nothing of the queue is touched that was opened for an
 	 * order alone: then there is nobody but us and control.
 	 */
-	if (q->stopping || q->rewrite == NULL || q->deferring >= DEFERRING_MAX)
+	if (q->stopping || q->rewrite == NULL ||
+	    q->deferring >= DEFERRING_MAX || q->requeues >= REQUEUES_MAX)
 		return SCHED_TAKE_NONE;
 	if (from == SCHED_INCOMING)
 		return take_incoming(q);
@@ -648,7 +645,8 @@ op_finish(void *arg, void *cookie, struct sched_msg *sm,
 			to_deferred(m, qmgr_wall_us());
 		break;
 	case SCHED_REQUEUE:
-		/* Its way is asked anew each time it is read: due at once. */
+		/* Due at once, and whatever is known of where it goes. */
+		m->nkeys = 0;
 		to_deferred(m, qmgr_wall_us());
 		break;
 	}

@@ -47,15 +47,17 @@ is_busy(const char *name)
 	return false;
 }
 
-static void
+static bool
 remove_file(struct qmgr *q, const char *name)
 {
 	char *path = xasprintf("maildrop/%s", name);
+	int r = unlinkat(q->spool_fd, path, 0);
 
-	if (unlinkat(q->spool_fd, path, 0) == -1 && errno != ENOENT)
+	if (r == -1 && errno != ENOENT)
 		log_error("maildrop/%s: cannot be removed: %s", name,
 		    strerror(errno));
 	free(path);
+	return r == 0;
 }
 
 /* What is no submission is set aside, so that an administrator can look. */
@@ -127,18 +129,63 @@ offer(struct qmgr *q, const char *name)
 	return r;
 }
 
+struct dirlist *
+maildrop_list(struct qmgr *q)
+{
+	return dirlist_open(beneath_open(q->spool_fd, "maildrop", O_RDONLY |
+	    O_DIRECTORY | O_CLOEXEC, 0));
+}
+
+int
+maildrop_stat(struct qmgr *q, const char *name, struct stat *st)
+{
+	char *path = xasprintf("maildrop/%s", name);
+	int fd = beneath_open(q->spool_fd, path, O_RDONLY | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC, 0);
+	int r = fd == -1 ? -1 : sealed_fstat(fd, st);
+
+	fd_close(&fd);
+	free(path);
+	return r == 0 && S_ISREG(st->st_mode) ? 0 : -1;
+}
+
+/* One that pickup has is on its way: it has another name soon. */
+uint32_t
+maildrop_remove(struct qmgr *q, struct str name)
+{
+	char text[65];
+
+	if (name.n == 0 || name.p[0] == '.' || str_chr(name, '/') != -1 ||
+	    str_copy(name, text, sizeof(text)) == -1 || is_busy(text) ||
+	    !remove_file(q, text))
+		return 0;
+	log_info("maildrop/%s: removed", text);
+	return 1;
+}
+
+uint32_t
+maildrop_remove_all(struct qmgr *q)
+{
+	struct dirlist *d = maildrop_list(q);
+	const char *name;
+	uint32_t n = 0;
+
+	while (d != NULL && (name = dirlist_next(d)) != NULL)
+		n += maildrop_remove(q, str_of(name));
+	dirlist_close(&d);
+	return n;
+}
+
 void
 maildrop_scan(struct qmgr *q)
 {
 	struct dirlist *d;
 	const char *name;
-	int seen = 0, fd;
+	int seen = 0;
 
 	if (q->pickup == NULL)
 		return;
-	fd = beneath_open(q->spool_fd, "maildrop", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC, 0);
-	d = dirlist_open(fd);
+	d = maildrop_list(q);
 	if (d == NULL)
 		return;
 	while (nbusy < BUSY_MAX && seen++ < SCAN_MAX &&

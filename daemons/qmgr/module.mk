@@ -39,6 +39,7 @@ qmgr_SRCS += orders.c
 qmgr_SRCS += orders_change.c
 qmgr_SRCS += orders_flush.c
 qmgr_SRCS += orders_list.c
+qmgr_SRCS += requeue.c
 qmgr_SRCS += resolve.c
 qmgr_SRCS += settings.c
 qmgr_SRCS += slots.c

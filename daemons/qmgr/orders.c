@@ -169,7 +169,7 @@ on_change(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)fds;
 	switch ((enum queue_op)c->op) {
 	case QOP_FLUSH_ALL:
-		flush_all(o, false);
+		flush_all(o);
 		orders_done(ch, id, 0, 0, "");
 		break;
 	case QOP_FLUSH_SITE:
@@ -178,7 +178,7 @@ on_change(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	case QOP_FLUSH_ID:
 		if (qid_parse(c->arg, &qid) == -1)
 			orders_done(ch, id, EINVAL, 0, "this is no queue id");
-		else if (!flush_id(o, qid, false))
+		else if (!flush_id(o, qid))
 			orders_done(ch, id, EAGAIN, 0, "too many orders");
 		else
 			orders_done(ch, id, 0, 1, "");

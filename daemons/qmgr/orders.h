@@ -50,12 +50,12 @@ void changes_forget(struct orders *o, const struct chan *ch);
 /* --- orders_flush.c ------------------------------------------------------- */
 
 /* Everything that waits, whenever it is due. */
-void flush_all(struct orders *o, bool expire);
+void flush_all(struct orders *o);
 /* What waits for this domain, or for this next hop. */
 void
 flush_site(struct orders *o, struct chan *ch, uint64_t id, struct str site);
 void flushes_forget(struct orders *o, const struct chan *ch);
 /* One message; false when there are too many such orders. */
-bool flush_id(struct orders *o, uint64_t qid, bool expire);
+bool flush_id(struct orders *o, uint64_t qid);
 
 #endif

@@ -106,6 +106,18 @@ on_held(uint64_t qid, int error, void *arg)
 		active_ready(r->o->q, qid, false);
 }
 
+/* On record, so that it holds whatever happens before its next attempt. */
+static int
+put_order(const struct order *r, uint64_t qid)
+{
+	const struct event e = { .type = EVENT_ORDER,
+		.time_us = clock_wall_us(),
+		.orders = r->op == QOP_EXPIRE ? EVENT_ORDER_EXPIRE :
+						EVENT_ORDER_REQUEUE };
+
+	return store_append(r->o->q->store, qid, &e);
+}
+
 /*
  * In the window: the scheduler brings it to an end.  One that has such an
  * order already is not counted again.
@@ -125,10 +137,8 @@ apply_active(struct order *r, struct message *m)
 		sched_msg_stop(s, m->sm, SCHED_HOLD);
 		break;
 	case QOP_REQUEUE:
-		sched_msg_stop(s, m->sm, SCHED_REQUEUE);
-		break;
 	case QOP_EXPIRE:
-		if (!flush_id(r->o, m->qid, true))
+		if (put_order(r, m->qid) == -1)
 			return -1;
 		sched_msg_stop(s, m->sm, SCHED_REQUEUE);
 		log_done(m->qid, r->op);
@@ -158,25 +168,22 @@ hold(struct order *r, uint64_t qid, const struct store_info *si)
 }
 
 /*
- * Once more from the beginning: the way of every recipient is asked anew
- * whenever a message is read.
+ * Carried out when it is taken next, which is now, unless it is on hold: then
+ * an order to expire it waits with it, and one to requeue it releases it.
  */
 static int
 again(struct order *r, uint64_t qid, const struct store_info *si)
 {
-	struct orders *o = r->o;
+	struct qmgr *q = r->o->q;
 
 	if (si->state == STORE_CORRUPT)
 		return 0;
-	if (si->state == STORE_HOLD) {
-		if (r->op == QOP_EXPIRE)
-			return 0; /* it says so: release it first */
-		if (store_release(o->q->store, qid) == -1)
-			return -1;
-	} else if (!flush_id(o, qid, r->op == QOP_EXPIRE)) {
-		errno = EBUSY;
+	if (put_order(r, qid) == -1)
 		return -1;
-	}
+	if (si->state == STORE_HOLD && r->op == QOP_REQUEUE &&
+	    store_release(q->store, qid) == -1)
+		return -1;
+	sched_waiting(q->sched, SCHED_DEFERRED);
 	return 1;
 }
 
@@ -248,8 +255,6 @@ wants(const struct order *r, uint8_t state)
 		return state != QSTATE_HOLD;
 	case QOP_RELEASE:
 		return state == QSTATE_HOLD;
-	case QOP_EXPIRE:
-		return state != QSTATE_HOLD;
 	default:
 		return true;
 	}
@@ -276,14 +281,15 @@ take_ready(struct order *r)
 		qid = rd->qid;
 		fresh = rd->fresh;
 		free(rd);
-		if (r->holds >= HOLDS_MAX || r->op == QOP_REQUEUE ||
-		    r->op == QOP_EXPIRE) {
-			active_ready(q, qid, fresh && r->op == QOP_HOLD);
+		if (r->holds >= HOLDS_MAX) {
+			active_ready(q, qid, fresh);
 			continue;
 		}
 		switch (apply(r, qid)) {
 		case 1:
 			r->count++;
+			if (r->op == QOP_REQUEUE || r->op == QOP_EXPIRE)
+				active_ready(q, qid, false);
 			break;
 		case -1:
 			active_ready(q, qid, fresh);
@@ -434,6 +440,26 @@ changes_step(struct orders *o)
 
 /* --- orders --------------------------------------------------------------- */
 
+/* A file in maildrop, or all of them: it can be removed. */
+static void
+dropped(struct orders *o, struct chan *ch, uint64_t id,
+    const struct queue_change *q)
+{
+	bool all = str_eq(q->arg, STR("ALL"));
+	uint32_t n = 0;
+
+	if (q->op == QOP_DELETE && all)
+		n = maildrop_remove_all(o->q);
+	else if (q->op == QOP_DELETE &&
+	    (q->state == 0 || q->state == QSTATE_MAILDROP))
+		n = maildrop_remove(o->q, q->arg);
+	if (n > 0)
+		orders_done(ch, id, 0, n, "");
+	else
+		orders_done(ch, id, all ? ENOENT : EINVAL, 0,
+		    all ? "" : "this is no queue id");
+}
+
 void
 change_begin(struct orders *o, struct chan *ch, uint64_t id,
     const struct queue_change *q)
@@ -456,9 +482,13 @@ change_begin(struct orders *o, struct chan *ch, uint64_t id,
 		r->nretry = 1;
 		if (qid_parse(q->arg, &r->retry[0]) == -1) {
 			free(r);
-			orders_done(ch, id, EINVAL, 0, "this is no queue id");
+			dropped(o, ch, id, q);
 			return;
 		}
+	} else if (q->state == QSTATE_MAILDROP) {
+		free(r);
+		dropped(o, ch, id, q);
+		return;
 	}
 	TAILQ_INSERT_TAIL(&o->orders, r, link);
 	o->norders++;

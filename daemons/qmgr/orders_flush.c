@@ -25,7 +25,6 @@ struct flush {
 	struct store_walk *walk;
 	char *site;  /* only mail with a recipient there; NULL: all */
 	bool all;    /* dead destinations are tried while this lasts */
-	bool expire; /* what cannot be delivered now comes back */
 	unsigned tries;
 };
 
@@ -60,7 +59,7 @@ flush_new(struct orders *o)
 /* --- orders --------------------------------------------------------------- */
 
 void
-flush_all(struct orders *o, bool expire)
+flush_all(struct orders *o)
 {
 	struct flush *f, *old;
 
@@ -68,7 +67,7 @@ flush_all(struct orders *o, bool expire)
 	maildrop_scan(o->q);
 	/* One that is under way begins anew. */
 	TAILQ_FOREACH(old, &o->flushes, link)
-		if (old->all && old->expire == expire)
+		if (old->all)
 			break;
 	if (old != NULL)
 		flush_free(o, old);
@@ -77,19 +76,18 @@ flush_all(struct orders *o, bool expire)
 		return;
 	f->walk = store_walk_key(o->q->store, 0);
 	f->all = true;
-	f->expire = expire;
 	o->q->flushing = true;
 	if (f->walk == NULL)
 		flush_free(o, f);
 }
 
 bool
-flush_id(struct orders *o, uint64_t qid, bool expire)
+flush_id(struct orders *o, uint64_t qid)
 {
 	struct message *m = active_find(o->q, qid);
 	struct flush *f;
 
-	if (m != NULL && !expire) {
+	if (m != NULL) {
 		sched_flush_msg(o->q->sched, m->sm);
 		return true;
 	}
@@ -97,7 +95,6 @@ flush_id(struct orders *o, uint64_t qid, bool expire)
 	if (f == NULL)
 		return false;
 	f->qid = qid;
-	f->expire = expire;
 	return true;
 }
 
@@ -225,8 +222,7 @@ take(struct qmgr *q, struct flush *f, uint64_t *qid)
 		    si.state == STORE_HOLD || si.state == STORE_CORRUPT)
 			return 0;
 		/* On its way to the disk: soon it will be there. */
-		if (active_find(q, f->qid) != NULL || si.busy ||
-		    (si.in_hand && f->expire))
+		if (active_find(q, f->qid) != NULL || si.busy)
 			return ++f->tries < TRIES_MAX ? -2 : 0;
 		f->qid = 0;
 		return 1;
@@ -246,7 +242,7 @@ take(struct qmgr *q, struct flush *f, uint64_t *qid)
 }
 
 int
-orders_flush_next(struct qmgr *q, uint64_t *qid, bool *expire)
+orders_flush_next(struct qmgr *q, uint64_t *qid)
 {
 	struct orders *o = orders_get(q);
 	struct flush *f, *next;
@@ -254,7 +250,6 @@ orders_flush_next(struct qmgr *q, uint64_t *qid, bool *expire)
 
 	for (f = TAILQ_FIRST(&o->flushes); f != NULL; f = next) {
 		next = TAILQ_NEXT(f, link);
-		*expire = f->expire;
 		switch (take(q, f, qid)) {
 		case 1:
 			/* They take turns. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/dirlist.h"
 #include "base/mem.h"
 
 #include "orders.h"
@@ -24,6 +25,7 @@ enum phase {
 	PHASE_INCOMING,
 	PHASE_DEFERRED,
 	PHASE_HOLD,
+	PHASE_MAILDROP,
 	PHASE_CORRUPT,
 	PHASE_END,
 };
@@ -45,6 +47,7 @@ struct listing {
 	uint64_t ids[SLOT_MAX]; /* to be shown next */
 	size_t nids;
 	struct store_walk *walk;
+	struct dirlist *drop; /* of PHASE_MAILDROP */
 	/* The message that is being shown. */
 	uint64_t qid; /* 0: none */
 	bool begun;   /* its entry has been sent */
@@ -83,13 +86,15 @@ note_fate(struct listing *l, const struct event *e, uint32_t at)
 
 /* The latest reason of each recipient, and of the message. */
 static void
-read_events(struct listing *l, struct str events, struct str *reason)
+read_events(struct listing *l, struct str events, struct str *reason,
+    uint8_t *flags)
 {
 	struct str in = events;
 	struct event e;
 
 	memset(l->why, 0, l->nwhy * sizeof(*l->why));
 	*reason = STR_NONE;
+	*flags = 0;
 	for (;;) {
 		uint32_t at = (uint32_t)(events.n - in.n);
 
@@ -101,6 +106,9 @@ read_events(struct listing *l, struct str events, struct str *reason)
 			*reason = e.reason;
 		else if (e.type == EVENT_RELEASE)
 			*reason = STR_NONE;
+		else if (e.type == EVENT_ORDER &&
+		    (e.orders & EVENT_ORDER_EXPIRE) != 0)
+			*flags |= QFLAG_EXPIRED;
 	}
 }
 
@@ -141,7 +149,7 @@ state_of(const struct listing *l, enum store_state st)
 
 static void
 send_entry(struct listing *l, const struct store_info *si,
-    const struct envelope *head, struct str reason)
+    const struct envelope *head, struct str reason, uint8_t flags)
 {
 	char name[QID_TEXT_MAX];
 	struct queue_entry e = {
@@ -150,6 +158,7 @@ send_entry(struct listing *l, const struct store_info *si,
 		.due_us = si->due_us,
 		.size = si->size,
 		.rcpts = si->nrcpts,
+		.flags = flags,
 		.reason = str_sub(reason, 0, REASON_MAX),
 	};
 
@@ -210,23 +219,24 @@ show(struct listing *l)
 {
 	struct store_look look;
 	struct envelope head;
-	struct str reason, events;
+	struct str reason = STR_NONE, events;
+	uint8_t flags = 0;
 	int k;
 
 	if (store_look(l->o->q->store, l->qid, &look) == -1) {
 		if (errno != ENOENT && look.info.state != STORE_NONE &&
 		    !l->begun)
-			send_entry(l, &look.info, NULL, STR_NONE);
+			send_entry(l, &look.info, NULL, STR_NONE, 0);
 		return 1;
 	}
 	events = look.events;
 	if (l->events != NULL)
 		events = str_make(l->events, l->events_len);
 	else
-		read_events(l, events, &reason);
+		read_events(l, events, &reason, &flags);
 	k = env_read_head(&look.env, &head);
 	if (!l->begun)
-		send_entry(l, &look.info, k == 0 ? &head : NULL, reason);
+		send_entry(l, &look.info, k == 0 ? &head : NULL, reason, flags);
 	else if (k == 0 && l->place.off != 0)
 		k = env_seek(&look.env, &l->place);
 	k = k == -1 || l->detail == 0 ? 1 : send_rcpts(l, &look, events);
@@ -248,6 +258,33 @@ static const enum store_state walk_states[] = {
 	[PHASE_HOLD] = STORE_HOLD,
 	[PHASE_CORRUPT] = STORE_CORRUPT,
 };
+
+/* The next file of maildrop; false at the end of it. */
+static bool
+show_dropped(struct listing *l)
+{
+	struct queue_entry e = { .state = QSTATE_MAILDROP };
+	const char *name;
+	struct stat st;
+
+	if (l->drop == NULL)
+		l->drop = maildrop_list(l->o->q);
+	if (l->drop == NULL || (name = dirlist_next(l->drop)) == NULL) {
+		dirlist_close(&l->drop);
+		return false;
+	}
+	if (strlen(name) > QID_MAX || name[0] == '.' ||
+	    maildrop_stat(l->o->q, name, &st) == -1)
+		return true;
+	e.qid = str_of(name);
+	e.arrived_us = (int64_t)st.st_mtime * 1000000;
+	e.size = (uint64_t)st.st_size;
+	e.uid = (uint32_t)st.st_uid;
+	chan_tell(l->ch, QUEUE_ENTRY, l->id, &e, NULL);
+	l->credit--;
+	l->count++;
+	return true;
+}
 
 static void
 next_phase(struct listing *l)
@@ -279,6 +316,11 @@ next_message(struct listing *l)
 			next_phase(l);
 		return 0;
 	}
+	if (l->phase == PHASE_MAILDROP) {
+		if (!show_dropped(l))
+			next_phase(l);
+		return 0;
+	}
 	if (l->walk == NULL)
 		l->walk = store_walk_state(store, walk_states[l->phase]);
 	if (l->walk == NULL || store_walk_next(l->walk, &due) != 1) {
@@ -298,6 +340,7 @@ listing_free(struct listing **lp)
 	TAILQ_REMOVE(&l->o->listings, l, link);
 	l->o->nlistings--;
 	store_walk_free(&l->walk);
+	dirlist_close(&l->drop);
 	end_message(l);
 	free(l->why);
 	free(l);

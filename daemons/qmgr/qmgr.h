@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <sys/queue.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/siphash.h"
@@ -37,6 +38,7 @@
  *	demand.c	components that come when there is work for them
  *	notices.c	bounces, delay warnings
  *	maildrop.c	what local users left while nobody listened
+ *	requeue.c	messages that pass cleanup again
  *	orders.c	what an administrator asks for
  */
 struct qmgr;
@@ -112,6 +114,7 @@ struct message {
 	bool more;
 	bool success; /* a sender wants to hear of a success */
 	uint8_t ordered; /* enum queue_op: how an administrator ends it */
+	uint32_t orders; /* EVENT_ORDER_*, of its events */
 	TAILQ_HEAD(, rcpt) rcpts; /* in memory */
 	uint64_t keys[STORE_KEYS_MAX]; /* destinations it waits for */
 	uint32_t nkeys;
@@ -120,6 +123,8 @@ struct message {
 
 /* A committed or recovered message is ready to be taken. */
 void active_ready(struct qmgr *q, uint64_t qid, bool fresh);
+/* Is the recipient at this position done? */
+bool message_settled(const struct message *m, uint32_t pos);
 struct message *active_find(struct qmgr *q, uint64_t qid);
 extern const struct sched_ops active_ops;
 /* The key of a destination, by which its waiting mail is found. */
@@ -206,6 +211,21 @@ void notices_success(struct message *m, void (*done)(struct message *m,
 /* --- maildrop.c ----------------------------------------------------------- */
 extern const struct chan_on maildrop_on[];
 void maildrop_scan(struct qmgr *q);
+/* Begin to list the files there; NULL when it cannot be. */
+struct dirlist *maildrop_list(struct qmgr *q);
+/* What the kernel knows of one; -1: it is gone, or nothing for us. */
+int maildrop_stat(struct qmgr *q, const char *name, struct stat *st);
+/* An administrator wants it, or all of them, removed: how many were. */
+uint32_t maildrop_remove(struct qmgr *q, struct str name);
+uint32_t maildrop_remove_all(struct qmgr *q);
+
+/* --- requeue.c ------------------------------------------------------------ */
+
+/*
+ * Have m pass cleanup again.  True: it is on its way, and m is of no use any
+ * more; false: it cannot be now, and is a message like others.
+ */
+bool requeue_begin(struct message *m);
 
 /* --- orders.c ------------------------------------------------------------- */
 extern const struct chan_on orders_on[];
@@ -215,7 +235,7 @@ struct orders *orders_get(struct qmgr *q);
  * A message that is to be tried now, whenever it is due: 1 and one; 0 when
  * there is none; -1: ask again in the next turn.
  */
-int orders_flush_next(struct qmgr *q, uint64_t *qid, bool *expire);
+int orders_flush_next(struct qmgr *q, uint64_t *qid);
 
 /* --- settings.c ----------------------------------------------------------- */
 
@@ -284,8 +304,8 @@ struct qmgr {
 	uint64_t accepted, delivered;
 	bool due_again; /* store_due_next() wants to be called again */
 	bool flushing; /* dead destinations are tried, too */
+	unsigned requeues; /* on their way through pickup */
 	bool forcing; /* for the message being made: the same */
-	bool expiring; /* and it comes back when it cannot be delivered */
 	bool full; /* submitters were told so */
 	bool stopping;
 };

@@ -237,6 +237,13 @@ int store_hold(struct store *s, uint64_t qid, struct str reason, store_fn *fn,
     void *arg) WARN_UNUSED;
 int store_release(struct store *s, uint64_t qid) WARN_UNUSED;
 
+/*
+ * An event of a message in hand or not; one that waits becomes due at once,
+ * but for one on hold.  EBUSY as above.
+ */
+int store_append(struct store *s, uint64_t qid,
+    const struct event *e) WARN_UNUSED;
+
 /* Set it aside as damaged, never to be delivered or removed by us. */
 int store_corrupt(struct store *s, uint64_t qid, const char *why);
 

@@ -324,6 +324,41 @@ out:
 	return rc;
 }
 
+/*
+ * Stopped before the due time is set, the order stands and is carried out when
+ * the message is due.
+ */
+int
+store_append(struct store *s, uint64_t qid, const struct event *e)
+{
+	int64_t due_s = INDEX_NOW(clock_wall_us() / 1000000);
+	struct msg *m = msg_find(s, qid);
+	int rc = -1;
+
+	if (m != NULL && m->in_hand && m->job == NULL)
+		return store_event(s, qid, e);
+	if (m != NULL)
+		return fail(EBUSY);
+	m = adopt(s, qid);
+	if (m == NULL)
+		return -1;
+	if (m->state == STORE_CORRUPT) {
+		errno = ENOENT;
+		goto out;
+	}
+	if (event_put(&m->events, qid, e) == -1 || file_append(s, m) == -1)
+		goto out;
+	if (m->state == STORE_DEFERRED) {
+		if (spool_set_due(&s->sp, qid, m->at, due_s) == -1)
+			goto out;
+		(void)land_index(s, m, due_s, NULL, 0);
+	}
+	rc = 0;
+out:
+	msg_free(s, &m);
+	return rc;
+}
+
 int
 store_corrupt(struct store *s, uint64_t qid, const char *why)
 {

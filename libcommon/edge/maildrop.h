@@ -3,6 +3,7 @@
 #define EDGE_MAILDROP_H
 
 #include "chan/rec.h"
+#include "edge/spool.h"
 
 /*
  * qmgr (A) to pickup (B): a file that a local user left in maildrop while no
@@ -22,11 +23,22 @@
 	F(STR, name, 64) \
 	F(STR, why, 256)
 
+/*
+ * A message of the queue that is to pass cleanup again: its content, from
+ * offset on in the first descriptor, and in the second the envelope that it is
+ * to have.  The answer is the same.
+ */
+#define maildrop_again_FIELDS(F) \
+	F(STR, qid, QID_MAX) \
+	F(U64, offset) \
+	F(U64, size)
+
 /* pickup asks qmgr to look into maildrop now. */
 #define maildrop_scan_FIELDS(F)
 
 #define EDGE_MAILDROP(R) \
 	R(MAILDROP_FILE, maildrop_file, REC_ASK, SIDE_A, 1) \
+	R(MAILDROP_AGAIN, maildrop_again, REC_ASK, SIDE_A, 2) \
 	R(MAILDROP_RESULT, maildrop_result, REC_ANSWER, SIDE_B, 0) \
 	R(MAILDROP_SCAN, maildrop_scan, REC_TELL, SIDE_B, 0)
 

@@ -25,7 +25,8 @@
 #define queue_stop_FIELDS(F)
 
 /*
- * One message; its recipients follow as QUEUE_RCPT, those it still has, each
+ * One message, or a file in maildrop, of which only what the kernel says is
+ * known, and whose id is its name.  Its recipients follow as QUEUE_RCPT, those it still has, each
  * with the latest reason why.  reason is that of the whole message: of its
  * hold, or of its deferral.  flags: enum queue_flags.
  */
@@ -37,6 +38,7 @@
 	F(U64, size) \
 	F(U32, rcpts) \
 	F(U8, flags) \
+	F(U32, uid) /* QSTATE_MAILDROP: whose file it is; it has no sender */ \
 	F(STR, sender, ADDR_MAX) \
 	F(STR, reason, 1024)
 #define queue_rcpt_FIELDS(F) \

@@ -57,6 +57,11 @@ put_body(struct buf *b, const struct event *e)
 			(e->notices & ~EVENT_NOTICE_ALL) != 0 ?
 		    -1 :
 		    0;
+	case EVENT_ORDER:
+		wr_uint(b, e->orders, 4);
+		return e->orders == 0 || (e->orders & ~EVENT_ORDER_ALL) != 0 ?
+		    -1 :
+		    0;
 	}
 	return -1;
 }
@@ -129,6 +134,11 @@ get_body(struct rd *r, struct event *e)
 	case EVENT_NOTICE:
 		e->notices = rd_u32(r);
 		if (e->notices == 0 || (e->notices & ~EVENT_NOTICE_ALL) != 0)
+			return -1;
+		break;
+	case EVENT_ORDER:
+		e->orders = rd_u32(r);
+		if (e->orders == 0 || (e->orders & ~EVENT_ORDER_ALL) != 0)
 			return -1;
 		break;
 	default:

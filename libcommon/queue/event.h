@@ -21,6 +21,7 @@ enum event_type {
 	EVENT_HOLD,
 	EVENT_RELEASE,
 	EVENT_NOTICE, /* a notice was sent */
+	EVENT_ORDER,  /* what an administrator wants of its next attempt */
 };
 
 enum event_fate {
@@ -38,6 +39,11 @@ enum event_fate {
 #define EVENT_NOTICE_BOUNCE 0x2 /* for all failures so far */
 #define EVENT_NOTICE_SUCCESS 0x4
 #define EVENT_NOTICE_ALL 0x7
+
+/* Orders in EVENT_ORDER. */
+#define EVENT_ORDER_EXPIRE 0x1	/* what fails then is returned */
+#define EVENT_ORDER_REQUEUE 0x2 /* it passes cleanup again, as a new message */
+#define EVENT_ORDER_ALL 0x3
 
 #define EVENT_TEXT_MAX 4096
 #define EVENT_RANGES_MAX 4096
@@ -74,6 +80,9 @@ struct event {
 
 	/* NOTICE */
 	uint32_t notices;
+
+	/* ORDER */
+	uint32_t orders;
 };
 
 /* Is a recipient with this fate finished? */
