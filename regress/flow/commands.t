@@ -242,7 +242,10 @@ $pi->file('transport', "one.example smtp:[127.0.0.1]:1\n",
 $pi->reload;
 ($status, $out, $err) = $pi->cmd('postsuper', '-r', $four[1]);
 like($err, qr/Requeued: 1 message$/, 'postsuper -r');
-ok(defined $pi->wait_log(qr/\Q$four[1]\E: to=.*:1\b.*refused/),
+my ($anew) = ($pi->wait_log(qr/orig_id=\Q$four[1]\E$/) // '') =~
+    /: (\S+): uid=0/;
+ok(defined $anew, 'under a new id');
+ok(defined $pi->wait_log(qr/\Q$anew\E: to=.*:1\b.*refused/),
     'takes the way of the new configuration');
 ($status, $out, $err) = $pi->cmd('postsuper', '-e', $four[3]);
 like($err, qr/Force-expired: 1 message$/, 'postsuper -e');
