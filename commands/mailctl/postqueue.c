@@ -242,6 +242,9 @@ flush(struct talk *t, enum queue_op op, const char *arg)
 	error = queue_change(t, op, 0, arg, &count, &why);
 	if (error == EACCES)
 		say("fatal: User is not allowed to flush the mail queue");
+	else if (error == EPERM)
+		say("fatal: Flush service is not configured for destination "
+		    "\"%s\"", arg);
 	else if (error == EINVAL)
 		say("fatal: Cannot flush %s - invalid %s: \"%.100s\"",
 		    op == QOP_FLUSH_ID ? "queue ID" : "mail queue",

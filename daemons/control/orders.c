@@ -176,6 +176,7 @@ right_of_change(uint8_t op)
 	switch ((enum queue_op)op) {
 	case QOP_FLUSH_ALL:
 	case QOP_FLUSH_SITE:
+	case QOP_FLUSH_LISTED:
 	case QOP_FLUSH_ID:
 	case QOP_SCAN:
 		return MAY_FLUSH;
@@ -209,8 +210,13 @@ change_name(uint8_t op)
 }
 
 static void
-take_change(struct client *cl, const struct control_change *q)
+take_change(struct client *cl, const struct control_change *asked)
 {
+	struct control_change copy = *asked, *q = &copy;
+
+	/* Who is not an administrator may ask for what a client may. */
+	if (q->op == QOP_FLUSH_SITE && !who_may(cl->c, cl->uid, MAY_ALL))
+		q->op = QOP_FLUSH_LISTED;
 	if (!who_may(cl->c, cl->uid, right_of_change(q->op))) {
 		refuse(cl, "changing the queue");
 		return;

@@ -39,6 +39,7 @@ static const struct {
 	{ "rewrite", "sender_dependent_relayhost_maps" },
 	{ "rewrite", "sender_dependent_default_transport_maps" },
 	{ "rewrite", "relocated_maps" },
+	{ "rewrite", "fast_flush_domains" },
 	/* What becomes of a message's addresses. */
 	{ "cleanup", "canonical_maps" },
 	{ "cleanup", "recipient_canonical_maps" },

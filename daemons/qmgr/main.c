@@ -267,7 +267,7 @@ static const struct chan_on no_records[] = { { 0, NULL } };
 static const struct boot_peer peers[] = {
 	{ "cleanup", &edge_commit, SIDE_B, commits_on, NULL, NULL, NULL, true },
 	{ "rewrite", &edge_resolve, SIDE_A, no_records, &qmgr.rewrite, rewrite_up, NULL, true },
-	{ "smtpd", &edge_spool, SIDE_B, slots_on, NULL, submitter_up, submitter_down, true },
+	{ "smtpd", &edge_spool, SIDE_B, slots_etrn_on, NULL, submitter_up, submitter_down, true },
 	{ "pickup", &edge_spool, SIDE_B, slots_on, NULL, submitter_up, submitter_down, true },
 	{ "bounce", &edge_spool, SIDE_B, slots_on, NULL, submitter_up, submitter_down, true },
 	{ "local", &edge_spool, SIDE_B, slots_on, NULL, submitter_up, submitter_down, true },

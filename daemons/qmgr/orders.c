@@ -173,7 +173,9 @@ on_change(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		orders_done(ch, id, 0, 0, "");
 		break;
 	case QOP_FLUSH_SITE:
-		flush_site(o, ch, id, c->arg);
+	case QOP_FLUSH_LISTED:
+		flush_site(o, ch, id, c->arg, c->op == QOP_FLUSH_LISTED,
+		    orders_done);
 		break;
 	case QOP_FLUSH_ID:
 		if (qid_parse(c->arg, &qid) == -1)

@@ -22,6 +22,8 @@ struct orders {
 	TAILQ_HEAD(, flush) flushes;
 	TAILQ_HEAD(, asking) askings; /* the way to a site */
 	size_t nlistings, norders, nflushes;
+	unsigned etrns; /* clients may ask for so many sites now, */
+	int64_t etrn_ms; /* as of then */
 };
 
 #define LISTINGS_MAX 32
@@ -51,9 +53,17 @@ void changes_forget(struct orders *o, const struct chan *ch);
 
 /* Everything that waits, whenever it is due. */
 void flush_all(struct orders *o);
-/* What waits for this domain, or for this next hop. */
-void
-flush_site(struct orders *o, struct chan *ch, uint64_t id, struct str site);
+/*
+ * What waits for this domain, or for this next hop; listed: if it is in
+ * fast_flush_domains.  done() gives the answer, on ch, which may have gone
+ * meanwhile (NULL).
+ */
+typedef void flush_done_fn(struct chan *ch, uint64_t id, int error,
+    uint32_t count, const char *text);
+void flush_site(struct orders *o, struct chan *ch, uint64_t id,
+    struct str site, bool listed, flush_done_fn *done);
+/* SPOOL_FLUSH, of smtpd. */
+chan_fn flush_etrn;
 void flushes_forget(struct orders *o, const struct chan *ch);
 /* One message; false when there are too many such orders. */
 bool flush_id(struct orders *o, uint64_t qid);

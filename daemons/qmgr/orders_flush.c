@@ -109,31 +109,60 @@ struct asking {
 	struct chan *ch;
 	uint64_t id;
 	char *site;
+	bool listed;
+	flush_done_fn *done;
 };
+
+/* One for this site that is under way begins anew. */
+static void
+forget_site(struct orders *o, const char *site)
+{
+	struct flush *f;
+
+	TAILQ_FOREACH(f, &o->flushes, link)
+		if (f->site != NULL && strcmp(f->site, site) == 0)
+			break;
+	if (f != NULL)
+		flush_free(o, f);
+}
+
+/* What waits for the site of as, which goes that way; an errno, or 0. */
+static int
+start_site(struct asking *as, const struct resolve_answer *a)
+{
+	struct orders *o = as->o;
+	struct flush *f;
+
+	if (a->status != RESOLVE_OK)
+		return a->status == RESOLVE_BAD ? EINVAL : EAGAIN;
+	if (as->listed && a->exists != EXISTS_YES)
+		return EPERM;
+	forget_site(o, as->site);
+	f = flush_new(o);
+	if (f == NULL)
+		return EAGAIN;
+	sched_flush_site(o->q->sched, a->nexthop);
+	f->walk = store_walk_key(o->q->store,
+	    active_key(o->q, a->transport, a->nexthop));
+	f->site = as->site;
+	as->site = NULL;
+	if (f->walk == NULL)
+		flush_free(o, f);
+	return 0;
+}
 
 static void
 on_way(unsigned type, const void *rec, int *fds, void *arg)
 {
-	const struct resolve_answer *a = rec;
 	struct asking *as = arg;
-	struct orders *o = as->o;
-	struct flush *f = NULL;
+	int error = type == RESOLVE_ANSWER ? start_site(as, rec) : EAGAIN;
 
 	(void)fds;
-	if (type == RESOLVE_ANSWER && a->status == RESOLVE_OK)
-		f = flush_new(o);
-	if (f != NULL) {
-		sched_flush_site(o->q->sched, a->nexthop);
-		f->walk = store_walk_key(o->q->store,
-		    active_key(o->q, a->transport, a->nexthop));
-		f->site = as->site;
-		as->site = NULL;
-		if (f->walk == NULL)
-			flush_free(o, f);
-	}
-	orders_done(as->ch, as->id, f == NULL ? EAGAIN : 0, 0,
-	    f == NULL ? "the way to this site cannot be found out now" : "");
-	TAILQ_REMOVE(&o->askings, as, link);
+	as->done(as->ch, as->id, error, 0, error == 0 ? "" :
+	    error == EPERM ? "it is not in fast_flush_domains" :
+	    error == EINVAL ? "this is no domain" :
+	    "the way to this site cannot be found out now");
+	TAILQ_REMOVE(&as->o->askings, as, link);
 	free(as->site);
 	free(as);
 }
@@ -149,20 +178,21 @@ flushes_forget(struct orders *o, const struct chan *ch)
 }
 
 void
-flush_site(struct orders *o, struct chan *ch, uint64_t id, struct str site)
+flush_site(struct orders *o, struct chan *ch, uint64_t id, struct str site,
+    bool listed, flush_done_fn *done)
 {
-	struct resolve_ask q = { .flags = 0 };
+	struct resolve_ask q = { .flags = listed ? RESOLVE_FLUSH : 0 };
 	struct asking *as;
 	struct buf b;
 
 	if (site.n > 2 && site.p[0] == '@')
 		site = str_sub(site, 1, site.n);
 	if (site.n == 0 || site.n > 300 || str_chr(site, '@') != -1) {
-		orders_done(ch, id, EINVAL, 0, "this is no domain");
+		done(ch, id, EINVAL, 0, "this is no domain");
 		return;
 	}
 	if (o->q->rewrite == NULL) {
-		orders_done(ch, id, EAGAIN, 0, "address resolver unavailable");
+		done(ch, id, EAGAIN, 0, "address resolver unavailable");
 		return;
 	}
 	buf_init(&b, ADDR_MAX);
@@ -174,9 +204,61 @@ flush_site(struct orders *o, struct chan *ch, uint64_t id, struct str site)
 	as->ch = ch;
 	as->id = id;
 	as->site = str_dup_lower(site);
+	as->listed = listed;
+	as->done = done;
 	TAILQ_INSERT_TAIL(&o->askings, as, link);
 	chan_ask(o->q->rewrite, RESOLVE_ASK, &q, NULL, on_way, as);
 	buf_clear(&b);
+}
+
+/* --- clients of smtpd ------------------------------------------------------ */
+
+#define ETRN_BURST 50
+#define ETRN_EACH_MS 200 /* one more may be asked for each time */
+
+static bool
+etrn_charge(struct orders *o)
+{
+	int64_t now = loop_now(o->q->loop);
+	int64_t more = (now - o->etrn_ms) / ETRN_EACH_MS;
+
+	if (more > 0)
+		o->etrn_ms += more * ETRN_EACH_MS;
+	if (more >= ETRN_BURST - (int64_t)o->etrns)
+		o->etrns = ETRN_BURST;
+	else
+		o->etrns += (unsigned)more;
+	if (o->etrns == 0)
+		return false;
+	o->etrns--;
+	return true;
+}
+
+static void
+etrn_done(struct chan *ch, uint64_t id, int error, uint32_t count,
+    const char *text)
+{
+	struct spool_flushed a = { .error = (uint32_t)error };
+
+	(void)count;
+	(void)text;
+	if (ch != NULL)
+		chan_answer(ch, SPOOL_FLUSHED, id, &a, NULL);
+}
+
+void
+flush_etrn(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct spool_flush *f = rec;
+	struct orders *o = orders_get(arg);
+
+	(void)fds;
+	if (!etrn_charge(o)) {
+		log_warn("more ETRN commands than are carried out");
+		etrn_done(ch, id, EAGAIN, 0, "");
+		return;
+	}
+	flush_site(o, ch, id, f->domain, true, etrn_done);
 }
 
 /* --- taking --------------------------------------------------------------- */

@@ -68,7 +68,7 @@ struct slot {
 #define SLOT_BUCKETS 1024
 LIST_HEAD(slot_bucket, slot);
 
-extern const struct chan_on slots_on[], commits_on[];
+extern const struct chan_on slots_on[], slots_etrn_on[], commits_on[];
 void submitter_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg);
 void submitter_down(struct chan *ch, unsigned instance, void *arg);
 /* Hand out what is owed, now that there is room again. */

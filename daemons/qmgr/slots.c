@@ -13,7 +13,7 @@
 #include "log/log.h"
 #include "sandbox/sandbox.h"
 
-#include "qmgr.h"
+#include "orders.h"
 
 #define WANT_MAX 256 /* slots that one submitter may hold ahead */
 
@@ -171,6 +171,7 @@ submitter_down(struct chan *ch, unsigned instance, void *arg)
 			}
 		}
 	}
+	flushes_forget(orders_get(q), ch);
 	TAILQ_REMOVE(&q->submitters, sub, link);
 	free(sub);
 }
@@ -210,6 +211,14 @@ on_drop(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	sub->have--;
 	refill(q, sub);
 }
+
+/* smtpd alone has clients who say ETRN. */
+const struct chan_on slots_etrn_on[] = {
+	{ SPOOL_WANT, on_want },
+	{ SPOOL_DROP, on_drop },
+	{ SPOOL_FLUSH, flush_etrn },
+	{ 0, NULL },
+};
 
 const struct chan_on slots_on[] = {
 	{ SPOOL_WANT, on_want },

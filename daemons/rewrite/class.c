@@ -61,6 +61,12 @@ listed_in(struct question *q, enum param_id param, struct str domain)
 	return l.waits ? ASK_WAIT : ASK_LATER;
 }
 
+enum asked
+class_flushed(struct question *q, struct str domain)
+{
+	return listed_in(q, P_FAST_FLUSH_DOMAINS, domain);
+}
+
 /* user@[192.0.2.1], where that is one of our addresses. */
 static bool
 own_literal(const struct conf *c, struct str domain)

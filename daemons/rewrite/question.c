@@ -58,6 +58,12 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 	}
 	if (r == ASK_FOUND && (q->flags & RESOLVE_EXISTS) != 0)
 		r = exists(q, a->addr, class, route, &there, &a->text);
+	if (r == ASK_FOUND && (q->flags & RESOLVE_FLUSH) != 0) {
+		r = class_flushed(q, addr_domain(q->addr));
+		there = r == ASK_FOUND ? EXISTS_YES : EXISTS_NO;
+		if (r == ASK_NONE)
+			r = ASK_FOUND;
+	}
 	if (r == ASK_WAIT)
 		return 0;
 	if (r == ASK_LATER) {

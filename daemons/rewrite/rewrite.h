@@ -98,6 +98,9 @@ int standard_form(const struct conf *c, struct str addr, struct buf *out)
 enum asked class_of(struct question *q, struct str domain,
     enum resolve_class *out);
 
+/* May mail for this domain be asked for (fast_flush_domains)? */
+enum asked class_flushed(struct question *q, struct str domain);
+
 /*
  * A local address may carry another destination in its local part (user%b@us):
  * strip our domain and look again, until the domain is not ours.  ASK_FOUND:

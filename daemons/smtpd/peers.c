@@ -4,6 +4,8 @@
  */
 #include "peers.h"
 
+#include <errno.h>
+
 #include "base/fd.h"
 #include "edge/gate.h"
 #include "edge/intake.h"
@@ -112,6 +114,25 @@ port_name(void *arg, const struct netaddr *a, struct session *s)
 }
 
 static void
+on_flushed(unsigned type, const void *rec, int *fds, void *arg)
+{
+	const struct spool_flushed *a = rec;
+
+	(void)fds;
+	session_flushed(arg, type == SPOOL_FLUSHED ? (int)a->error : EAGAIN);
+}
+
+static uint64_t
+port_flush(void *arg, struct str domain, struct session *s)
+{
+	struct spool_flush q = { .domain = domain };
+	struct peers *p = arg;
+
+	return p->qmgr == NULL ? 0 :
+	    chan_ask(p->qmgr, SPOOL_FLUSH, &q, NULL, on_flushed, s);
+}
+
+static void
 port_forget(void *arg, enum port port, uint64_t handle)
 {
 	struct peers *p = arg;
@@ -119,7 +140,7 @@ port_forget(void *arg, enum port port, uint64_t handle)
 	    port == PORT_LOOKUP			   ? &p->lookup :
 						     &p->dns;
 
-	chan_forget(peer_first(ps), handle);
+	chan_forget(port == PORT_FLUSH ? p->qmgr : peer_first(ps), handle);
 }
 
 /* --- messages ------------------------------------------------------------- */
@@ -176,6 +197,7 @@ static const struct ports ports = {
 	.resolve = port_resolve,
 	.lookup = port_lookup,
 	.name = port_name,
+	.flush = port_flush,
 	.forget = port_forget,
 	.want = port_want,
 	.drop = port_drop,

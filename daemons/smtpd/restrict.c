@@ -87,6 +87,8 @@ stage_rules(const struct eval *e)
 		return &sv->rcpt;
 	case STAGE_DATA:
 		return &sv->data;
+	case STAGE_ETRN:
+		return &sv->etrn;
 	case STAGE_END:
 	case STAGES:
 	default:
@@ -340,6 +342,8 @@ eval_class(enum stage st)
 		return "Recipient address";
 	case STAGE_DATA:
 		return "Data command";
+	case STAGE_ETRN:
+		return "Etrn command";
 	case STAGE_END:
 	case STAGES:
 	default:
@@ -382,6 +386,9 @@ eval_subject(const struct eval *e, enum stage st, struct buf *out)
 		break;
 	case STAGE_DATA:
 		buf_puts(out, "<DATA>");
+		break;
+	case STAGE_ETRN:
+		buf_printf(out, "<%s>", s->etrn == NULL ? "" : s->etrn);
 		break;
 	case STAGE_END:
 	case STAGES:

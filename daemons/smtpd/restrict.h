@@ -30,6 +30,7 @@ enum stage {
 	STAGE_RCPT,
 	STAGE_DATA,
 	STAGE_END,
+	STAGE_ETRN,
 	STAGES,
 };
 

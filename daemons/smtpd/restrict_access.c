@@ -64,6 +64,10 @@ next_key(struct eval *e, enum access what, unsigned n, struct key *out)
 	case ACCESS_RCPT:
 		return s->rcpt.len > 0 &&
 		    address_key(e, buf_get(&s->rcpt), n, out);
+	case ACCESS_ETRN:
+		*out =
+		    (struct key){ .how = FIND_DOMAIN, .text = str_of(s->etrn) };
+		return n == 0 && s->etrn != NULL;
 	case ACCESS_NONE:
 	default:
 		return false;
@@ -81,6 +85,8 @@ stage_of(enum access what)
 		return STAGE_HELO;
 	case ACCESS_SENDER:
 		return STAGE_SENDER;
+	case ACCESS_ETRN:
+		return STAGE_ETRN;
 	case ACCESS_RCPT:
 	case ACCESS_NONE:
 	default:

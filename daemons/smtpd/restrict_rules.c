@@ -460,6 +460,7 @@ const struct rule_def rule_defs[] = {
 { "check_helo_access", on_access, SHAPE_TABLE, ACCESS_HELO, 0 },
 { "check_sender_access", on_access, SHAPE_TABLE, ACCESS_SENDER, 0 },
 { "check_recipient_access", on_access, SHAPE_TABLE, ACCESS_RCPT, 0 },
+{ "check_etrn_access", on_access, SHAPE_TABLE, ACCESS_ETRN, 0 },
 { NULL, NULL, SHAPE_PLAIN, 0, 0 },
 };
 /* clang-format on */

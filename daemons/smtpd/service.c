@@ -31,6 +31,7 @@ service_unref(struct service **svp)
 	rules_clear(&sv->rcpt);
 	rules_clear(&sv->data);
 	rules_clear(&sv->end);
+	rules_clear(&sv->etrn);
 	rule_book_clear(&sv->book);
 	netlist_clear(&sv->mynetworks);
 	netlist_clear(&sv->bare_ok);
@@ -213,6 +214,7 @@ static const struct {
 	{ "ENHANCEDSTATUSCODES", EHLO_ENHANCED },
 	{ "8BITMIME", EHLO_8BITMIME },
 	{ "DSN", EHLO_DSN },
+	{ "ETRN", EHLO_ETRN },
 };
 
 static void
@@ -252,6 +254,7 @@ read_rules(struct service *sv, const struct conf *main)
 		{ &sv->rcpt, P_SMTPD_RECIPIENT_RESTRICTIONS, ACCESS_RCPT },
 		{ &sv->data, P_SMTPD_DATA_RESTRICTIONS, ACCESS_NONE },
 		{ &sv->end, P_SMTPD_END_OF_DATA_RESTRICTIONS, ACCESS_NONE },
+		{ &sv->etrn, P_SMTPD_ETRN_RESTRICTIONS, ACCESS_ETRN },
 	};
 	/* clang-format on */
 

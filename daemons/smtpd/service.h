@@ -30,7 +30,8 @@ enum bare_newline {
 #define EHLO_ENHANCED 0x008
 #define EHLO_8BITMIME 0x010
 #define EHLO_DSN 0x020
-#define EHLO_ALL 0x03f
+#define EHLO_ETRN 0x040
+#define EHLO_ALL 0x07f
 
 struct service {
 	unsigned refs;
@@ -61,7 +62,7 @@ struct service {
 	struct netlist mynetworks, bare_ok;
 
 	struct rule_book book; /* classes and what compiling ran into */
-	struct rules client, helo, sender, relay, rcpt, data, end;
+	struct rules client, helo, sender, relay, rcpt, data, end, etrn;
 
 	/* Reply codes of rules. */
 	int reject_code, defer_code, map_reject, map_defer;

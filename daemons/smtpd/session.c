@@ -285,7 +285,9 @@ forget_questions(struct session *s)
 		w->ports->forget(w->ports_arg, PORT_DNS, s->name_ask);
 	if (s->lookup_ask != 0)
 		w->ports->forget(w->ports_arg, PORT_LOOKUP, s->lookup_ask);
-	s->name_ask = s->lookup_ask = 0;
+	if (s->flush_ask != 0)
+		w->ports->forget(w->ports_arg, PORT_FLUSH, s->flush_ask);
+	s->name_ask = s->lookup_ask = s->flush_ask = 0;
 	resolver_unwait(&s->rwait);
 	slots_unwait(&w->slots, &s->swait);
 }
@@ -309,6 +311,7 @@ session_free(struct session **sp)
 	free(s->name);
 	free(s->reverse);
 	free(s->helo);
+	free(s->etrn);
 	service_unref(&s->sv);
 	free(s);
 }
@@ -434,6 +437,7 @@ session_timeout(struct session *s)
 		return;
 	case WAIT_RESOLVE:
 	case WAIT_SLOT:
+	case WAIT_FLUSH:
 	case WAIT_SLEEP:
 		break; /* whoever waits sees that there is no answer */
 	}

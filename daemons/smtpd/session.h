@@ -44,6 +44,7 @@ enum session_wait {
 	WAIT_RULE,    /* a restriction's question */
 	WAIT_SLOT,
 	WAIT_COMMIT, /* the word that the message is safe */
+	WAIT_FLUSH,  /* ETRN */
 	WAIT_SLEEP,  /* an error was made: answers slow down */
 };
 
@@ -57,6 +58,7 @@ enum verb_id {
 	VERB_RSET,
 	VERB_NOOP,
 	VERB_VRFY,
+	VERB_ETRN,
 	VERB_EXPN,
 	VERB_HELP,
 	VERB_QUIT,
@@ -123,7 +125,7 @@ struct session {
 	/* Trusted? A table in mynetworks has to be asked. */
 	bool nets_known, in_nets, nets_later;
 	size_t nets_at;
-	uint64_t lookup_ask;
+	uint64_t lookup_ask, flush_ask;
 
 	enum session_state state;
 	enum session_wait wait;
@@ -150,6 +152,8 @@ struct session {
 	struct resolve_wait rwait;
 	struct slot_wait swait;
 	struct buf rcpt; /* the address in RCPT or VRFY, or empty */
+	char *etrn;	 /* the domain in ETRN, or NULL */
+	int flushed;	 /* what became of it: an errno */
 	void (*restricted)(struct session *s); /* see session_restrict() */
 	uint32_t notify;
 	char *orcpt;
@@ -193,6 +197,7 @@ void session_stop(struct session *s);
 /* Answers to its questions. */
 void session_named(struct session *s, const struct dns_named *a);
 void session_looked_up(struct session *s, const struct lookup_answer *a);
+void session_flushed(struct session *s, int error);
 void session_slot_lost(struct session *s);
 void session_committed(struct session *s, const struct spool_accepted *a);
 void
@@ -266,6 +271,9 @@ void verb_vrfy(struct session *s, struct str arg);
 void mail_reset(struct session *s);
 /* What belongs to one RCPT. */
 void rcpt_reset(struct session *s);
+
+/* --- etrn.c --------------------------------------------------------------- */
+void verb_etrn(struct session *s, struct str arg);
 
 /* --- data.c --------------------------------------------------------------- */
 void verb_data(struct session *s, struct str arg);

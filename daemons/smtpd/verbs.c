@@ -40,6 +40,7 @@ static const struct verb {
 	[VERB_RSET] = { "RSET", verb_rset, VERB_LIMIT },
 	[VERB_NOOP] = { "NOOP", verb_noop, VERB_LAST | VERB_LIMIT },
 	[VERB_VRFY] = { "VRFY", verb_vrfy, VERB_LAST | VERB_LIMIT },
+	[VERB_ETRN] = { "ETRN", verb_etrn, VERB_LAST | VERB_LIMIT },
 	[VERB_EXPN] = { "EXPN", verb_expn, VERB_LIMIT },
 	[VERB_HELP] = { "HELP", verb_help, VERB_LIMIT | VERB_ALWAYS },
 	[VERB_QUIT] = { "QUIT", verb_quit, VERB_ALWAYS },
@@ -268,6 +269,7 @@ helo_done(struct session *s)
 		ehlo_line(s, &b, EHLO_PIPELINING, "PIPELINING");
 		ehlo_line(s, &b, EHLO_SIZE, size);
 		ehlo_line(s, &b, EHLO_VRFY, "VRFY");
+		ehlo_line(s, &b, EHLO_ETRN, "ETRN");
 		ehlo_line(s, &b, EHLO_ENHANCED, "ENHANCEDSTATUSCODES");
 		ehlo_line(s, &b, EHLO_8BITMIME, "8BITMIME");
 		ehlo_line(s, &b, EHLO_DSN, "DSN");
@@ -347,7 +349,7 @@ verb_help(struct session *s, struct str arg)
 	(void)arg;
 	replyf(s, 214, DSN(2, 0, 0),
 	    "Commands: HELO EHLO MAIL RCPT DATA "
-	    "RSET NOOP VRFY HELP QUIT");
+	    "RSET NOOP VRFY ETRN HELP QUIT");
 }
 
 static void

@@ -32,6 +32,7 @@ enum port {
 	PORT_RESOLVE,
 	PORT_LOOKUP,
 	PORT_DNS,
+	PORT_FLUSH,
 };
 
 struct ports {
@@ -41,6 +42,8 @@ struct ports {
 	uint64_t (
 	    *lookup)(void *arg, const struct lookup_find *q, struct session *s);
 	uint64_t (*name)(void *arg, const struct netaddr *a, struct session *s);
+	/* Deliver what waits for a domain; session_flushed() has the answer. */
+	uint64_t (*flush)(void *arg, struct str domain, struct session *s);
 	void (*forget)(void *arg, enum port port, uint64_t handle);
 
 	/* Slots: how many to hold ahead; one that will not be used. */

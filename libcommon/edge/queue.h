@@ -77,6 +77,7 @@ enum queue_op {
 	QOP_DELETE,
 	QOP_REQUEUE,
 	QOP_EXPIRE,
+	QOP_FLUSH_LISTED, /* QOP_FLUSH_SITE, if fast_flush_domains has it */
 	QOP_SCAN, /* look for mail that is due or was left in maildrop */
 };
 

@@ -23,6 +23,7 @@
 enum resolve_flags {
 	RESOLVE_EXISTS = 0x1, /* look for the mailbox, too */
 	RESOLVE_SENDER = 0x2, /* the address is a sender's */
+	RESOLVE_FLUSH = 0x4, /* exists: is its domain in fast_flush_domains? */
 };
 
 /*

@@ -35,14 +35,26 @@
 #define spool_full_FIELDS(F) \
 	F(U8, on)
 
-/* The id of every record but SPOOL_WANT and SPOOL_FULL is the slot. */
+/*
+ * smtpd alone: ETRN, a client wants the mail that waits for a domain.  The
+ * answer comes when deliveries are about to begin.  error: 0, EPERM (it is not
+ * in fast_flush_domains), EINVAL (no domain), EAGAIN (not now).
+ */
+#define spool_flush_FIELDS(F) \
+	F(STR, domain, 255)
+#define spool_flushed_FIELDS(F) \
+	F(U32, error)
+
+/* The id of every record up to SPOOL_REFUSED but SPOOL_WANT is the slot. */
 #define EDGE_SPOOL(R) \
 	R(SPOOL_WANT, spool_want, REC_TELL, SIDE_A, 0) \
 	R(SPOOL_SLOT, spool_slot, REC_TELL, SIDE_B, 1) \
 	R(SPOOL_DROP, spool_drop, REC_TELL, SIDE_A, 0) \
 	R(SPOOL_ACCEPTED, spool_accepted, REC_REPORT, SIDE_B, 0) \
 	R(SPOOL_REFUSED, spool_refused, REC_REPORT, SIDE_B, 0) \
-	R(SPOOL_FULL, spool_full, REC_REPORT, SIDE_B, 0)
+	R(SPOOL_FULL, spool_full, REC_REPORT, SIDE_B, 0) \
+	R(SPOOL_FLUSH, spool_flush, REC_ASK, SIDE_A, 0) \
+	R(SPOOL_FLUSHED, spool_flushed, REC_ANSWER, SIDE_B, 0)
 
 EDGE_DECLARE(spool, EDGE_SPOOL);
 

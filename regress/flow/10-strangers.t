@@ -182,7 +182,7 @@ my $size = ($pi->cmd('postconf', '-h', 'message_size_limit'))[1] + 0;
 my $c = $pi->smtp;
 is($c->banner->{raw}, "220 mx.test.example ESMTP Postern\r\n", 'banner');
 is($c->cmd('EHLO client.example')->{raw}, join("\r\n",
-    '250-mx.test.example', '250-PIPELINING', "250-SIZE $size", '250-VRFY',
+    '250-mx.test.example', '250-PIPELINING', "250-SIZE $size", '250-VRFY', '250-ETRN',
     '250-ENHANCEDSTATUSCODES', '250-8BITMIME', '250 DSN', ''),
     'EHLO, line by line');
 is($c->cmd('HELO client.example')->{raw}, "250 mx.test.example\r\n", 'HELO');

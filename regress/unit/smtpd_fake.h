@@ -14,6 +14,7 @@
  */
 #include <stdbool.h>
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,6 +115,12 @@ fake_name(void *arg, const struct netaddr *a, struct session *s)
 	return fake_add(arg, PORT_DNS, NULL, s, STR_NONE);
 }
 
+static inline uint64_t
+fake_flush(void *arg, struct str domain, struct session *s)
+{
+	return fake_add(arg, PORT_FLUSH, NULL, s, domain);
+}
+
 static inline void
 fake_forget(void *arg, enum port port, uint64_t handle)
 {
@@ -180,6 +187,7 @@ static const struct ports fake_ports = {
 	.resolve = fake_resolve,
 	.lookup = fake_lookup,
 	.name = fake_name,
+	.flush = fake_flush,
 	.forget = fake_forget,
 	.want = fake_want,
 	.drop = fake_drop,
@@ -276,6 +284,8 @@ answer_all(struct fake *f)
 			answer_resolve(f, &copy);
 		else if (copy.port == PORT_LOOKUP)
 			answer_lookup(f, &copy);
+		else if (copy.port == PORT_FLUSH)
+			session_flushed(copy.s, EPERM);
 		else
 			answer_name(f, &copy);
 	}

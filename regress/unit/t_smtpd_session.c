@@ -106,6 +106,7 @@ t_whole_message(void **state)
 	fake_connect(&f, "192.0.2.7");
 	TALK(&f, GREETING, "C:EHLO me.example.org", "S:250-mail.example.com",
 	    "S:250-PIPELINING", "S:250-SIZE 10240000", "S:250-VRFY",
+	    "S:250-ETRN",
 	    "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME", "S:250 DSN",
 	    "C:MAIL FROM:<a@example.org> SIZE=100 BODY=8BITMIME RET=HDRS "
 	    "ENVID=x+2By",
@@ -319,6 +320,7 @@ t_pipelining(void **state)
 	fake_connect(&f, "192.0.2.7");
 	TALK(&f, GREETING, "C:EHLO me", "S:250-mail.example.com",
 	    "S:250-PIPELINING", "S:250-SIZE 10240000", "S:250-VRFY",
+	    "S:250-ETRN",
 	    "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME", "S:250 DSN");
 	/* All recipients are asked for before the first is answered. */
 	f.silent = true;
