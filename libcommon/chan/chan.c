@@ -39,6 +39,7 @@ STAILQ_HEAD(packet_list, packet);
 struct call {
 	chan_answer_fn *fn; /* NULL: forgotten, or the slot is free */
 	void *arg;
+	const struct rec_type *asked;
 	uint32_t gen;
 	uint32_t next_free;
 	bool busy;
@@ -416,6 +417,7 @@ chan_ask(struct chan *ch, unsigned type, const void *rec, int *fds,
 
 	ch->calls[slot].fn = fn;
 	ch->calls[slot].arg = arg;
+	ch->calls[slot].asked = edge_type(ch->edge, type);
 	ch->calls[slot].busy = true;
 	ch->waiting++;
 	id = call_id(ch, slot);
@@ -498,7 +500,8 @@ deliver_answer(struct chan *ch, const struct rec_head *h, const void *rec,
 	struct call *c = find_call(ch, h->id);
 	struct call was;
 
-	if (c == NULL)
+	/* Another question's answer would be taken for what it is not. */
+	if (c == NULL || !edge_answers(ch->edge, c->asked, h->type))
 		return -1;
 	was = *c;
 	c->busy = false;

@@ -33,6 +33,25 @@ edge_type(const struct edge *e, unsigned type)
 	return type == 0 || type > e->ntypes ? NULL : &e->types[type - 1];
 }
 
+bool
+edge_answers(const struct edge *e, const struct rec_type *ask,
+    const struct rec_type *answer)
+{
+	size_t i;
+
+	if (answer->role != REC_ANSWER)
+		return false;
+	for (i = 0; e->types[i].role != REC_ASK; i++)
+		if (&e->types[i] == answer)
+			return true;
+	for (i = ask->type; i < e->ntypes && e->types[i].role != REC_ANSWER;)
+		i++;
+	for (; i < e->ntypes && e->types[i].role != REC_ASK; i++)
+		if (&e->types[i] == answer)
+			return true;
+	return false;
+}
+
 /* Bytes of a fixed-size field on the wire; 0 for a STR and an ADDR. */
 static size_t
 int_width(enum rec_kind kind)

@@ -3,6 +3,7 @@
 #define CHAN_REC_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,10 +68,15 @@ enum side {
 	SIDE_BOTH = 0x3,
 };
 
+/*
+ * Which answers fit a question follows from the order of the list: those that
+ * come behind it, or behind the questions after it, up to the next question;
+ * and those before the first question of all fit every one.
+ */
 enum rec_role {
 	REC_TELL, /* needs no answer; its id means what the edge says */
 	REC_ASK, /* the sender waits for an answer with the same id */
-	REC_ANSWER, /* to a REC_ASK that is waiting */
+	REC_ANSWER, /* to a REC_ASK that is waiting, and has such an answer */
 	/*
 	 * A REC_TELL on what the other side began: it closes that, and makes
 	 * nobody do anything else (sandbox/reach.h counts on it).
@@ -134,6 +140,10 @@ int rec_decode(const struct rec_type *t, struct str body, void *rec)
 
 /* The type with this number, or NULL. */
 const struct rec_type *edge_type(const struct edge *e, unsigned type);
+
+/* Is this type an answer to that question? */
+bool edge_answers(const struct edge *e, const struct rec_type *ask,
+    const struct rec_type *answer);
 
 /* --- the macros behind EDGE_DECLARE and EDGE_DEFINE ----------------------- */
 #define REC_C_U8(name, ...) uint8_t name;

@@ -165,16 +165,16 @@ enum admin_what {
 	R(BROKER_REFUSED, broker_refused, REC_ANSWER, SIDE_B, 0) \
 	R(BROKER_CONNECT, broker_connect, REC_ASK, SIDE_A, 0) \
 	R(BROKER_CONNECTED, broker_connected, REC_ANSWER, SIDE_B, 1) \
-	R(BROKER_UNIX, broker_unix, REC_ASK, SIDE_A, 0) \
 	R(BROKER_RESOLVER, broker_resolver, REC_ASK, SIDE_A, 0) \
 	R(BROKER_SOCKET, broker_socket, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_UNIX, broker_unix, REC_ASK, SIDE_A, 0) \
 	R(BROKER_TABLE, broker_table, REC_ASK, SIDE_A, 0) \
-	R(BROKER_FILE, broker_file, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_INCLUDE, broker_include, REC_ASK, SIDE_A, 0) \
+	R(BROKER_REOPEN, broker_reopen, REC_ASK, SIDE_A, 0) \
+	R(BROKER_FILE, broker_file, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_MAILBOX, broker_mailbox, REC_ASK, SIDE_A, 0) \
 	R(BROKER_MAILBOX_OPEN, broker_mailbox_open, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_START, broker_start, REC_ASK, SIDE_A, 0) \
-	R(BROKER_REOPEN, broker_reopen, REC_ASK, SIDE_A, 0) \
 	R(BROKER_ADMIN, broker_admin, REC_ASK, SIDE_A, 0) \
 	R(BROKER_TEXT, broker_text, REC_TELL, SIDE_B, 0) \
 	R(BROKER_DONE, broker_done, REC_ANSWER, SIDE_B, 0)

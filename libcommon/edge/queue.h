@@ -116,13 +116,13 @@ enum queue_op {
 	F(U64, delivered)
 
 #define EDGE_QUEUE(R) \
+	R(QUEUE_DONE, queue_done, REC_ANSWER, SIDE_B, 0) \
 	R(QUEUE_LIST, queue_list, REC_ASK, SIDE_A, 0) \
 	R(QUEUE_MORE, queue_more, REC_TELL, SIDE_A, 0) \
 	R(QUEUE_STOP, queue_stop, REC_TELL, SIDE_A, 0) \
 	R(QUEUE_ENTRY, queue_entry, REC_REPORT, SIDE_B, 0) \
 	R(QUEUE_RCPT, queue_rcpt, REC_REPORT, SIDE_B, 0) \
 	R(QUEUE_CHANGE, queue_change, REC_ASK, SIDE_A, 0) \
-	R(QUEUE_DONE, queue_done, REC_ANSWER, SIDE_B, 0) \
 	R(QUEUE_OPEN, queue_open, REC_ASK, SIDE_A, 0) \
 	R(QUEUE_FILE, queue_file, REC_ANSWER, SIDE_B, 1) \
 	R(QUEUE_STATS, queue_stats, REC_ASK, SIDE_A, 0) \

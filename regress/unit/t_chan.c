@@ -309,6 +309,73 @@ test_all_types(void **state)
 		assert_non_null(edge_find(str_of(edge_link_at(i)->edge)));
 }
 
+/* The b of a pair answers one question with the answer of another. */
+static void
+on_find(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	struct lookup_passwd a = { .uid = 7, .name = STR("x") };
+
+	(void)rec;
+	(void)fds;
+	(void)arg;
+	chan_answer(ch, LOOKUP_PASSWD, id, &a, NULL);
+}
+
+/* It must not be taken for the struct that was asked for. */
+static void
+test_other_answer(void **state)
+{
+	static const struct chan_on liar[] = { { LOOKUP_FIND, on_find }, { 0 } };
+	struct lookup_find q = { .param = STR("x") };
+	struct pair p;
+
+	(void)state;
+	start(&p, &edge_lookup, nothing, liar, NULL);
+	chan_ask(p.a, LOOKUP_FIND, &q, NULL, on_answer, &p);
+	loop_run(p.loop);
+	assert_int_equal(p.answers, 0);
+	assert_int_equal(p.failures, 1);
+	assert_int_equal(p.gone, 1);
+	assert_string_equal(p.why, "record out of turn");
+	end(&p);
+}
+
+/* Every question has an answer, and no answer is to none. */
+static void
+test_answers(void **state)
+{
+	const struct edge *e;
+
+	(void)state;
+	for (size_t i = 0; (e = edge_at(i)) != NULL; i++) {
+		for (unsigned t = 1; t <= e->ntypes; t++) {
+			const struct rec_type *rt = edge_type(e, t);
+			unsigned n = 0;
+
+			for (unsigned o = 1; o <= e->ntypes; o++)
+				if (rt->role == REC_ASK)
+					n += edge_answers(e, rt,
+					    edge_type(e, o));
+				else if (rt->role == REC_ANSWER &&
+				    edge_type(e, o)->role == REC_ASK)
+					n += edge_answers(e, edge_type(e, o),
+					    rt);
+			assert_true((rt->role != REC_ASK &&
+			    rt->role != REC_ANSWER) || n > 0);
+		}
+	}
+	assert_true(edge_answers(&edge_lookup, edge_type(&edge_lookup,
+	    LOOKUP_FIND), edge_type(&edge_lookup, LOOKUP_ANSWER)));
+	assert_false(edge_answers(&edge_lookup, edge_type(&edge_lookup,
+	    LOOKUP_FIND), edge_type(&edge_lookup, LOOKUP_TEXT)));
+	assert_true(edge_answers(&edge_broker, edge_type(&edge_broker,
+	    BROKER_REOPEN), edge_type(&edge_broker, BROKER_FILE)));
+	assert_true(edge_answers(&edge_broker, edge_type(&edge_broker,
+	    BROKER_REOPEN), edge_type(&edge_broker, BROKER_REFUSED)));
+	assert_false(edge_answers(&edge_broker, edge_type(&edge_broker,
+	    BROKER_CONNECT), edge_type(&edge_broker, BROKER_FILE)));
+}
+
 static void
 test_ticket(void **state)
 {
@@ -340,6 +407,8 @@ main(void)
 		cmocka_unit_test(test_peer_gone),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_all_types),
+		cmocka_unit_test(test_other_answer),
+		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_ticket),
 	};
 
