@@ -78,7 +78,7 @@ tests: $(LEAK)/launcher
 
 # What its captured peers would send it; run by regress/hostile/peers.t.
 PEERS_OBJS = $(addprefix $(BUILD)/obj/regress/hostile/,$(addsuffix .o, \
-	forge peers stage things))
+	errands forge peers stage things))
 $(BUILD)/regress/hostile/peers: $(PEERS_OBJS) $(BUILD)/lib/libsandbox.a \
     $(BUILD)/lib/libcommon.a
 	$(call link,)

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "errands.h"
 #include "stage.h"
 
 #define CLOSE_MS 3000	/* for a victim to notice */
@@ -83,8 +84,7 @@ complain(struct count *c, const struct victim *v, const struct forged *f,
     const char *what)
 {
 	if (c->bad++ < 10)
-		printf("# %s: %s: %s%s%.600s\n", v->policy->name, f->name, what,
-		    v->dead ? ": " : "", v->dead ? v->said : "");
+		printf("# %s: %s: %s\n", v->policy->name, f->name, what);
 }
 
 /*
@@ -173,22 +173,33 @@ is_plain(const struct forged *f)
 	return f->end == FORGE_LIVES && strstr(f->name, "all empty") != NULL;
 }
 
+/* How it ended, and its last words. */
+static const char *
+death(const struct victim *v)
+{
+	static char text[1024];
+	size_t n = strlen(v->said);
+
+	snprintf(text, sizeof(text), ": it died (%s %d): %s",
+	    WIFSIGNALED(v->status) ? "signal" : "status",
+	    WIFSIGNALED(v->status) ? WTERMSIG(v->status) :
+				     WEXITSTATUS(v->status),
+	    v->said + (n > 300 ? n - 300 : 0));
+	for (char *p = text; *p != '\0'; p++)
+		if (*p == '\n')
+			*p = '|';
+	return text;
+}
+
 static void
 report(const struct victim *v, const struct edge_link *k, enum side from,
     const struct count *c)
 {
-	char ended[64] = "";
-
-	if (v->dead)
-		snprintf(ended, sizeof(ended), ", which died (%s %d)",
-		    WIFSIGNALED(v->status) ? "signal" : "status",
-		    WIFSIGNALED(v->status) ? WTERMSIG(v->status) :
-					     WEXITSTATUS(v->status));
-	printf("%sok %d - %s attacks %s%s over %s: %u attacks, %u channels"
-	       " closed, %u borne\n",
+	printf("%sok %d - %s attacks %s over %s: %u attacks, %u channels"
+	       " closed, %u borne%s\n",
 	    c->bad == 0 && !v->dead && c->made >= 15 ? "" : "not ", ++case_no,
-	    name_of(from, k), v->policy->name, ended, k->edge, c->made,
-	    c->closed, c->lived);
+	    name_of(from, k), v->policy->name, k->edge, c->made, c->closed,
+	    c->lived, v->dead ? death(v) : "");
 	fflush(stdout);
 	failed += c->bad > 0 || v->dead || c->made < 15;
 	attacks_all += c->made;
@@ -231,6 +242,36 @@ link_attack(struct victim *v, const struct edge_link *k, enum side from)
 	return !v->dead || revive(v, name);
 }
 
+/* Work to do, and helpers who lie. */
+static bool
+lies(struct victim *v)
+{
+	const char *name = v->policy->name;
+	unsigned n = 0, asked = v->asked;
+
+	stage_renew(v);
+	if (!errand(v, n))
+		return true;
+	while (++n < ERRANDS_EACH && !v->dead) {
+		errand(v, n);
+		if (verbose)
+			v->said[0] = '\0';
+		stage_run(v, -1, 5);
+		if (verbose && v->said[0] != '\0')
+			printf("# %u: %s", n, v->said);
+	}
+	stage_run(v, -1, 500);
+	asked = v->asked - asked;
+	if (v->dead)
+		victim_end(v);
+	printf("%sok %d - %s lives with helpers who lie: %u errands, %u false"
+	       " answers%s\n",
+	    v->dead || asked < ERRANDS_EACH / 2 ? "not " : "", ++case_no, name,
+	    n, asked, v->dead ? death(v) : "");
+	failed += v->dead || asked < ERRANDS_EACH / 2;
+	return !v->dead || revive(v, name);
+}
+
 static void
 component_attack(const char *name)
 {
@@ -263,6 +304,7 @@ component_attack(const char *name)
 	for (size_t i = 0; alive && i < NELEM(boxes); i++)
 		if (strcmp(name, "mailbox") == 0)
 			alive = link_attack(&v, &boxes[i], SIDE_A);
+	alive = alive && lies(&v);
 	if (!alive)
 		return;
 	/* What it began for others (questions to name servers) may end. */

@@ -25,6 +25,7 @@
 #include "conf/build.h"
 #include "edge/ticket.h"
 #include "sandbox/attest.h"
+#include "errands.h"
 #include "things.h"
 
 #define UID 4711
@@ -59,7 +60,8 @@ static struct {
 	unsigned talk;
 	uint64_t seed;
 	off_t log_read;
-} st;
+	struct stage_slot slot;
+} st = { .slot = { .fd = -1 } };
 
 enum sandbox_level
 stage_level(void)
@@ -207,7 +209,7 @@ stage_send(int fd, const struct forged *f)
 	return r;
 }
 
-/* Say a record of this type, well formed. */
+/* Say a record of this type: nonsense, or something like the truth. */
 static void
 say(struct port *p, const struct rec_type *t, uint64_t id)
 {
@@ -216,8 +218,42 @@ say(struct port *p, const struct rec_type *t, uint64_t id)
 	f.edge = p->edge;
 	f.thing = THING_RIGHT;
 	f.nfds = t->fds;
-	f.len = forge_record(t, id, ++st.seed, f.data, sizeof(f.data));
+	f.len = half_truth(p->edge, t->type, id, ++st.seed, f.data,
+	    sizeof(f.data));
+	if (f.len == 0)
+		f.len = forge_record(t, id, ++st.seed, f.data,
+		    sizeof(f.data));
 	stage_send(p->fd, &f);
+}
+
+void
+stage_tell(const struct edge *e, const char *name, unsigned type, uint64_t id,
+    const void *rec, int fd)
+{
+	struct buf b;
+
+	buf_init(&b, REC_MAX);
+	if (rec_encode(&b, edge_type(e, type), id, rec) == -1)
+		abort();
+	for (size_t i = 1; i < st.nports; i++) {
+		const struct port *p = &st.ports[i];
+
+		if (p->edge == e && p->link != NULL && p->fd != -1 &&
+		    strcmp(p->own == SIDE_A ? p->link->a : p->link->b, name) ==
+		    0)
+			send_fds(p->fd, buf_get(&b).p, b.len, &fd,
+			    fd == -1 ? 0 : 1);
+	}
+	fd_close(&fd);
+	buf_clear(&b);
+}
+
+bool
+stage_slot(struct stage_slot *out)
+{
+	*out = st.slot;
+	st.slot.fd = -1;
+	return out->fd != -1;
 }
 
 /* --- the broker's part ----------------------------------------------------- */
@@ -430,30 +466,52 @@ on_broker_record(struct victim *v, struct port *p, const struct rec_head *h,
 	}
 }
 
-/* A question gets an answer of some type, which may be the wrong one. */
+/* Something to say to that: seldom another question's answer. */
+static const struct rec_type *
+reply_to(const struct port *p, const struct rec_type *asked)
+{
+	enum rec_role want = asked->role == REC_ASK ? REC_ANSWER : REC_TELL;
+	bool wrong = ++st.seed % 32 == 0;
+
+	for (unsigned i = 0; i < p->edge->ntypes; i++) {
+		const struct rec_type *t =
+		    &p->edge->types[(st.seed / 32 + i) % p->edge->ntypes];
+
+		if (t->role == want && (t->from & p->own) != 0 &&
+		    (want == REC_TELL || wrong ||
+			edge_answers(p->edge, asked, t)))
+			return t;
+	}
+	return NULL;
+}
+
 static void
 on_peer_record(struct victim *v, struct port *p, const struct rec_head *h)
 {
-	const struct edge *e = p->edge;
-	enum rec_role want = h->type->role == REC_ASK ? REC_ANSWER : REC_TELL;
 	const struct rec_type *t;
 
 	if (h->type->role == REC_ANSWER || st.talk == 0)
 		return;
 	st.talk--;
-	for (unsigned i = 0; i < 2 * e->ntypes; i++) {
-		t = &e->types[(st.seed + i) % e->ntypes];
-		if (t->role == want && (t->from & p->own) != 0) {
-			say(p, t, h->id);
-			v->asked++;
-			st.seed++;
-			return;
-		}
-	}
+	t = reply_to(p, h->type);
+	if (t == NULL)
+		return;
+	say(p, t, h->id);
+	v->asked++;
 }
 
 static void
-on_packet(struct victim *v, struct port *p, struct str s)
+keep_slot(const struct rec_head *h, const struct spool_slot *rec, int *fd)
+{
+	fd_close(&st.slot.fd);
+	st.slot.id = h->id;
+	st.slot.fd = *fd;
+	*fd = -1;
+	(void)str_copy(rec->qid, st.slot.qid, sizeof(st.slot.qid));
+}
+
+static void
+on_packet(struct victim *v, struct port *p, struct str s, int *fd)
 {
 	_Alignas(16) char rec[REC_STRUCT_MAX];
 	const struct port was = *p;
@@ -466,19 +524,31 @@ on_packet(struct victim *v, struct port *p, struct str s)
 		if (was.role == ROLE_BROKER)
 			on_broker_record(v, p, &h, rec);
 		else if (was.role == ROLE_LOG)
-			note_line(v,
-			    ((const struct log_line *)(void *)rec)->text);
+			note_line(v, ((const struct log_line *)(void *)rec)->
+			    text);
+		else if (was.edge == &edge_spool && h.type->type == SPOOL_SLOT)
+			keep_slot(&h, (const void *)rec, fd);
 		else
 			on_peer_record(v, p, &h);
 	}
 }
 
-/* Descriptors that come with a packet are not taken: the kernel closes them. */
+/* Of several descriptors we keep one, which is all we have use for. */
 static void
 on_port(struct victim *v, struct port *p)
 {
 	static char data[FORGE_BYTES];
-	ssize_t n = recv(p->fd, data, sizeof(data), MSG_DONTWAIT);
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(32 * sizeof(int))];
+	} control;
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *cm;
+	int fds[32], fd = -1;
+	size_t nfds = 0;
+	ssize_t n = recvmsg(p->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -488,7 +558,15 @@ on_port(struct victim *v, struct port *p)
 		fd_close(&p->fd);
 		return;
 	}
-	on_packet(v, p, str_make(data, (size_t)n));
+	cm = CMSG_FIRSTHDR(&mh);
+	if (cm != NULL) {
+		nfds = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(cm), nfds * sizeof(int));
+		fd = fds[--nfds];
+		fds_close(fds, &nfds);
+	}
+	on_packet(v, p, str_make(data, (size_t)n), &fd);
+	fd_close(&fd);
 }
 
 /* logd says it in the file. */
@@ -552,6 +630,16 @@ stage_run(struct victim *v, int fd, int ms)
 		peers_add(v);
 	read_log(v);
 	return closed;
+}
+
+void
+stage_renew(struct victim *v)
+{
+	for (size_t i = 1; i < st.nports; i++)
+		if (st.ports[i].role == ROLE_PEER)
+			fd_close(&st.ports[i].fd);
+	stage_run(v, -1, 50); /* it sees them go, and we make others */
+	stage_run(v, -1, 50);
 }
 
 /* --- life ------------------------------------------------------------------ */

@@ -50,8 +50,29 @@ int victim_channel(struct victim *v, const struct edge_link *link,
 /* Let everybody work for so long, or until fd (if not -1) is closed: true. */
 bool stage_run(struct victim *v, int fd, int ms);
 
+/*
+ * All peers go and come anew: the channel that was made last is the one that
+ * counts, and that was an attacker's.
+ */
+void stage_renew(struct victim *v);
+
 /* Send it; descriptors of things are made here.  -1 with errno. */
 int stage_send(int fd, const struct forged *f);
+
+/*
+ * Say a record as peer `name` that does not attack; fd (-1: none) goes with it
+ * and is closed.
+ */
+void stage_tell(const struct edge *e, const char *name, unsigned type,
+    uint64_t id, const void *rec, int fd);
+
+/* A file that qmgr handed out to its smtpd; false when there is none now. */
+struct stage_slot {
+	uint64_t id;
+	int fd;
+	char qid[QID_MAX + 1];
+};
+bool stage_slot(struct stage_slot *out);
 
 /* Descriptors and kilobytes of the victim, as the kernel counts them. */
 unsigned victim_fds(const struct victim *v);

@@ -23,6 +23,9 @@ int thing_udp(void);	/* connected to where nobody answers */
 int thing_log(void);
 int thing_dir(const char *name);
 
+/* Say this to whoever listens at the local socket; nobody waits for words. */
+void thing_call(const void *p, size_t n);
+
 /* To read what logd wrote; it stays ours. */
 int things_log_fd(void);
 
