@@ -14,6 +14,8 @@
  * The kernel's word on a process.  The broker grants nothing to a component
  * until its launcher has read this and found it equal to the policy.
  */
+#define EVIDENCE_NS 6 /* net, pid, mount, ipc, uts, cgroup */
+
 struct evidence {
 	uid_t uid[4]; /* real, effective, saved, file system */
 	gid_t gid[4];
@@ -27,6 +29,7 @@ struct evidence {
 	int root_empty;	     /* 1, 0, or -1 */
 	uint32_t own_ns;     /* WALL_*: namespaces that are not the caller's */
 	int net_shared;	     /* 1: it is in the cradle's empty network */
+	uint64_t ns[EVIDENCE_NS]; /* their numbers, in order of the walls */
 	uint32_t stand;	     /* walls proven */
 	uint32_t unproven;   /* walls this caller has no way to measure */
 };

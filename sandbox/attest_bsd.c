@@ -33,10 +33,10 @@ sandbox_attest(pid_t pid, const struct policy *policy,
 }
 
 int
-sandbox_audit(pid_t pid, const struct policy *policy,
-    const struct sandbox_place *place, struct str text, struct audit *out)
+sandbox_audit(const struct audit_of *of, struct audit *out)
 {
-	struct auditing au = { policy, place, out };
+	const struct policy *policy = of->policy;
+	struct auditing au = { policy, of->place, out, of };
 
 	(void)pid;
 	(void)text;

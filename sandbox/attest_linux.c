@@ -120,7 +120,8 @@ status_read(const char *path, struct evidence *ev)
 }
 
 static void
-namespaces_read(pid_t pid, const struct cradle *cradle, struct evidence *ev)
+namespaces_read(pid_t pid, pid_t from, const struct cradle *cradle,
+    struct evidence *ev)
 {
 	static const struct {
 		const char *name;
@@ -138,7 +139,9 @@ namespaces_read(pid_t pid, const struct cradle *cradle, struct evidence *ev)
 			ev->unproven |= kinds[i].wall;
 			continue;
 		}
-		snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i].name);
+		ev->ns[i] = his.st_ino;
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)from,
+		    kinds[i].name);
 		if (stat(path, &mine) == -1)
 			ev->unproven |= kinds[i].wall;
 		else if (his.st_ino != mine.st_ino)
@@ -320,7 +323,8 @@ threads_same(pid_t pid, const struct evidence *ev)
 }
 
 int
-evidence_read(pid_t pid, const struct cradle *cradle, struct evidence *out)
+evidence_read(pid_t pid, pid_t from, const struct cradle *cradle,
+    struct evidence *out)
 {
 	char path[64];
 
@@ -335,7 +339,7 @@ evidence_read(pid_t pid, const struct cradle *cradle, struct evidence *out)
 		errno = EPROTO;
 		return -1;
 	}
-	namespaces_read(pid, cradle, out);
+	namespaces_read(pid, from, cradle, out);
 	out->root_empty = root_read(pid);
 	return 0;
 }
@@ -348,7 +352,7 @@ sandbox_attest(pid_t pid, const struct policy *policy,
 	uint32_t walls = policy->walls & ~place->waived, weak;
 	struct buf names;
 
-	if (evidence_read(pid, cradle, out) == -1) {
+	if (evidence_read(pid, getpid(), cradle, out) == -1) {
 		snprintf(err, err_size, "attesting %s: %s", policy->name,
 		    errno == EPROTO ? "not all of its threads are behind the "
 				      "same walls" :

@@ -23,6 +23,8 @@ audit_verdict_name(enum audit_verdict v)
 		return "vouched";
 	case AUDIT_WEAKER:
 		return "weaker";
+	case AUDIT_DIFFERENT:
+		return "different";
 	case AUDIT_UNMEASURABLE:
 		return "unmeasurable";
 	}
@@ -58,6 +60,8 @@ row_add(struct auditing *au, uint32_t wall, const char *name,
 		a->vouched++;
 	else if (verdict == AUDIT_WEAKER)
 		a->weaker++;
+	else if (verdict == AUDIT_DIFFERENT)
+		a->different++;
 	else
 		a->unmeasurable++;
 }
@@ -93,14 +97,33 @@ audit_vouched(struct auditing *au, uint32_t wall, const char *name,
 
 	row_add(au, wall, name, declared,
 	    xstrdup(waived ? "waived" :
-			     "read back by the process before it was sealed"),
+			     "read back by the process before it was sealed; "
+			     "the kernel shows it to nobody else"),
 	    AUDIT_VOUCHED);
+}
+
+void
+audit_differs(struct auditing *au, uint32_t wall, const char *name,
+    const char *declared, const char *measured)
+{
+	row_add(au, wall, name, declared, xstrdup(measured), AUDIT_DIFFERENT);
+}
+
+void
+audit_add(struct audit *a, const char *name, const char *declared,
+    const char *measured, enum audit_verdict verdict)
+{
+	static const struct policy none = { .name = "" };
+	static const struct sandbox_place nowhere = { .waived = 0 };
+	struct auditing au = { &none, &nowhere, a, NULL };
+
+	row_add(&au, 0, name, declared, xstrdup(measured), verdict);
 }
 
 int
 audit_status(const struct audit *a)
 {
-	if (a->weaker > 0)
+	if (a->weaker > 0 || a->different > 0)
 		return 1;
 	return a->unmeasurable > 0 ? 2 : 0;
 }

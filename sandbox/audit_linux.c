@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Declared against measured, wall by wall.  Descriptors: audit_fds_linux.c.
+ * Declared against measured, wall by wall.  What /proc says of its limits and
+ * surroundings: audit_proc_linux.c.  Descriptors: audit_fds_linux.c.
  */
 #include "sandbox/audit.h"
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <linux/filter.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -69,6 +70,16 @@ audit_caps(struct auditing *au, const struct evidence *ev)
 	}
 }
 
+static uint64_t
+ns_number(const struct evidence *ev, uint32_t wall)
+{
+	size_t i = 0;
+
+	for (uint32_t w = WALL_NET; w < wall; w <<= 1)
+		i++;
+	return i < EVIDENCE_NS ? ev->ns[i] : 0;
+}
+
 static void
 audit_namespaces(struct auditing *au, const struct evidence *ev)
 {
@@ -80,9 +91,11 @@ audit_namespaces(struct auditing *au, const struct evidence *ev)
 			    "its own namespace", EACCES);
 		else
 			audit_row(au, wall, wall_name(wall),
-			    (ev->own_ns & wall) != 0, "its own namespace", "%s",
-			    (ev->own_ns & wall) != 0 ? "its own namespace" :
-						       "the system's");
+			    (ev->own_ns & wall) != 0, "its own namespace",
+			    "%s, %llu",
+			    (ev->own_ns & wall) != 0 ? "its own" :
+						       "the system's",
+			    (unsigned long long)ns_number(ev, wall));
 	}
 	if (ev->root_empty == -1)
 		audit_unmeasurable(au, WALL_ROOT, "root directory",
@@ -124,83 +137,6 @@ audit_process(struct auditing *au, pid_t pid, const struct evidence *ev)
 	    policy_promises(au->policy, "dir") ?
 		"nothing but what lies beneath its directories" :
 		"no file by name, no TCP");
-}
-
-/* Lines of /proc/PID/limits, which need no privilege to be read. */
-static const struct {
-	const char *name;
-	const char *line;
-} limit_lines[] = { { "as", "Max address space" },
-	{ "core", "Max core file size" }, { "cpu", "Max cpu time" },
-	{ "data", "Max data size" }, { "fsize", "Max file size" },
-	{ "locks", "Max file locks" }, { "memlock", "Max locked memory" },
-	{ "msgqueue", "Max msgqueue size" }, { "nice", "Max nice priority" },
-	{ "nofile", "Max open files" }, { "nproc", "Max processes" },
-	{ "rtprio", "Max realtime priority" },
-	{ "rttime", "Max realtime timeout" },
-	{ "sigpending", "Max pending signals" },
-	{ "stack", "Max stack size" } };
-
-/* The hard limit on a line of that file; -1 when it has none such. */
-static int
-limit_find(struct str text, const char *name, uint64_t *out)
-{
-	struct str line, w;
-
-	for (size_t i = 0; i < NELEM(limit_lines); i++) {
-		if (strcmp(limit_lines[i].name, name) != 0)
-			continue;
-		while (str_token(&text, "\n", &line)) {
-			struct str key = str_of(limit_lines[i].line);
-
-			if (!str_starts(line, key))
-				continue;
-			line = str_sub(line, key.n, line.n);
-			if (!str_token(&line, " ", &w) ||
-			    !str_token(&line, " ", &w))
-				return -1;
-			*out = RLIM_INFINITY;
-			return str_eq(w, STR("unlimited")) ?
-			    0 :
-			    str_u64(w, UINT64_MAX, out);
-		}
-	}
-	return -1;
-}
-
-static void
-audit_limits(struct auditing *au, pid_t pid)
-{
-	const struct policy *p = au->policy;
-	char path[64], name[64], want[32], have[32], text[8192];
-	int fd;
-	ssize_t n;
-	uint64_t v;
-
-	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd == -1 ? -1 : read(fd, text, sizeof(text));
-	fd_close(&fd);
-	for (size_t i = 0; i < p->nlimits; i++) {
-		const struct policy_limit *l = &p->limits[i];
-
-		snprintf(name, sizeof(name), "limit %s", l->name);
-		snprintf(want, sizeof(want), "%llu",
-		    (unsigned long long)l->value);
-		if (n <= 0 ||
-		    limit_find(str_make(text, (size_t)n), l->name, &v) == -1) {
-			audit_unmeasurable(au, WALL_RLIMITS, name, want,
-			    ENOENT);
-			continue;
-		}
-		if (v == RLIM_INFINITY)
-			strlcpy(have, "unlimited", sizeof(have));
-		else
-			snprintf(have, sizeof(have), "%llu",
-			    (unsigned long long)v);
-		audit_row(au, WALL_RLIMITS, name, v <= l->value, want, "%s",
-		    have);
-	}
 }
 
 /* The filter in the kernel, run for every call there is. */
@@ -295,6 +231,8 @@ audit_policy(struct auditing *au, struct str text)
 		p = p->base; /* which the overlay is on top of */
 	policy_hex(p, hex);
 	snprintf(want, sizeof(want), "version %u, %.16s", p->version, hex);
+	if (au->of->text_missing)
+		audit_unmeasurable(au, 0, "policy text", want, ENOENT);
 	if (text.p == NULL)
 		return;
 	if (policy_parse(p->name, text, &read, err, sizeof(err)) == -1) {
@@ -309,10 +247,10 @@ audit_policy(struct auditing *au, struct str text)
 }
 
 int
-sandbox_audit(pid_t pid, const struct policy *policy,
-    const struct sandbox_place *place, struct str text, struct audit *out)
+sandbox_audit(const struct audit_of *of, struct audit *out)
 {
-	struct auditing au = { policy, place, out };
+	struct auditing au = { of->policy, of->place, out, of };
+	pid_t from = of->launcher > 0 ? of->launcher : getpid();
 	struct evidence ev;
 
 	memset(out, 0, sizeof(*out));
@@ -321,17 +259,20 @@ sandbox_audit(pid_t pid, const struct policy *policy,
 	audit_row(&au, 0, "build", false, "for use",
 	    "for tests: allows what sanitizers need");
 #endif
-	audit_policy(&au, text);
-	if (evidence_read(pid, NULL, &ev) == -1) {
+	audit_policy(&au, of->text);
+	if (evidence_read(of->pid, from, NULL, &ev) == -1) {
 		audit_unmeasurable(&au, 0, "process", "alive", errno);
 		return audit_status(out);
 	}
-	audit_filter(&au, pid, &ev);
+	static_assert(sizeof(out->ns) == sizeof(ev.ns), "one number each");
+	memcpy(out->ns, ev.ns, sizeof(out->ns));
+	audit_filter(&au, of->pid, &ev);
 	audit_ids(&au, &ev);
 	audit_caps(&au, &ev);
-	audit_process(&au, pid, &ev);
+	audit_process(&au, of->pid, &ev);
 	audit_namespaces(&au, &ev);
-	audit_limits(&au, pid);
-	audit_descriptors(&au, pid);
+	audit_limits(&au, of->pid);
+	audit_surroundings(&au, of->pid);
+	audit_descriptors(&au, of->pid);
 	return audit_status(out);
 }

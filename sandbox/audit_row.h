@@ -16,6 +16,7 @@ struct auditing {
 	const struct policy *policy;
 	const struct sandbox_place *place;
 	struct audit *out;
+	const struct audit_of *of;
 };
 
 /*
@@ -31,10 +32,26 @@ void audit_unmeasurable(struct auditing *au, uint32_t wall, const char *name,
 void audit_vouched(struct auditing *au, uint32_t wall, const char *name,
     const char *declared);
 
-/* 0, 1 or 2, from the counts. */
-int audit_status(const struct audit *a);
+/* The same, when it is not equal, and not weaker either. */
+void audit_differs(struct auditing *au, uint32_t wall, const char *name,
+    const char *declared, const char *measured);
 
 /* What it holds: audit_fds_linux.c. */
 void audit_descriptors(struct auditing *au, pid_t pid);
+
+/* Limits, cgroup, children, program, network: audit_proc_linux.c. */
+void audit_limits(struct auditing *au, pid_t pid);
+void audit_surroundings(struct auditing *au, pid_t pid);
+
+/* Who holds the other end of the local socket with this number? */
+enum peer {
+	PEER_COMPONENT, /* *who: one of those that were looked at */
+	PEER_GONE,	/* nobody, for ever */
+	PEER_FLYING,	/* nobody: it is on its way in a channel */
+	PEER_STRANGER,	/* *pid: somebody who is none of us */
+	PEER_UNKNOWN,	/* the kernel does not say */
+};
+enum peer audit_peer(const struct audit_peers *p, uint64_t inode,
+    const struct audit_who **who, pid_t *pid);
 
 #endif

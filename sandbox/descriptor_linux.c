@@ -48,7 +48,15 @@ socket_kind(int fd, enum policy_kind *out, struct buf *text)
 	int domain = option(fd, SO_DOMAIN), type = option(fd, SO_TYPE);
 	bool listening = option(fd, SO_ACCEPTCONN) == 1;
 
-	buf_printf(text, "socket, domain %d, type %d%s", domain, type,
+	buf_printf(text, "%s %s socket%s",
+	    domain == AF_UNIX	   ? "local" :
+		domain == AF_INET  ? "IPv4" :
+		domain == AF_INET6 ? "IPv6" :
+				     "other",
+	    type == SOCK_SEQPACKET   ? "packet" :
+		type == SOCK_STREAM  ? "stream" :
+		type == SOCK_DGRAM   ? "datagram" :
+				       "raw",
 	    listening ? ", listening" : "");
 	if (domain == AF_UNIX)
 		return socket_local(type, listening, out);

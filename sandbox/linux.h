@@ -47,11 +47,13 @@ int filter_read(int fd, struct sock_filter **out, size_t *n);
 
 /*
  * What /proc says of a process: ids, capabilities, namespaces, root.  cradle
- * may be NULL.  -1 with errno when it is gone.
+ * may be NULL; its namespaces are held against those of `from'.  -1 with errno
+ * when it is gone.
  */
 struct evidence;
 struct cradle;
-int evidence_read(pid_t pid, const struct cradle *cradle, struct evidence *out);
+int evidence_read(pid_t pid, pid_t from, const struct cradle *cradle,
+    struct evidence *out);
 
 /* The capabilities a policy keeps, as a set. */
 uint64_t caps_kept(const struct policy *p);

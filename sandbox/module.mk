@@ -9,7 +9,8 @@ POLC_PARTS := polc policy policy_draft policy_names policy_parse policy_text \
 	promise reach reach_check reach_graph reach_say sha256
 
 ifeq ($(PORT),linux)
-SANDBOX_SRCS += advice.c attest_linux.c audit_fds_linux.c audit_linux.c bpf_eval.c \
+SANDBOX_SRCS += advice.c attest_linux.c audit_fds_linux.c audit_linux.c \
+	audit_peers_linux.c audit_proc_linux.c bpf_eval.c \
 	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
 	linux.c names_linux.c plan.c points_linux.c probe_linux.c \
 	sealed_libc_linux.c sealed_linux.c violation_linux.c

@@ -163,6 +163,9 @@ command_fn cmd_sandbox_audit, cmd_sandbox_graph, cmd_sandbox_show,
 /* --- follow.c ------------------------------------------------------------- */
 command_fn cmd_log_follow, cmd_log_tail;
 
+/* A page to a file, or with "-" to standard output: audit.c. */
+void put_page(const char *path, const struct buf *page);
+
 /* `root`, `user namespace`, ... */
 const char *level_name(int64_t level);
 /* `4m05s`, `3d04h`. */

@@ -40,7 +40,7 @@ static const struct command commands[] = {
 	    "begin anew, with the configuration as it is now" },
 	{ "queue expire", cmd_queue_expire, "[--state STATE] ID ... | ALL",
 	    "try once more, then return to sender" },
-	{ "sandbox audit", cmd_sandbox_audit, "[--all] [COMPONENT ...]",
+	{ "sandbox audit", cmd_sandbox_audit, "[--all] [--html FILE] [COMPONENT ...]",
 	    "what each process may do, declared against measured" },
 	{ "sandbox graph", cmd_sandbox_graph, "",
 	    "what the broker has given to whom" },
