@@ -33,6 +33,7 @@
 enum {
 	EXIT_BAD = 1,	 /* it did not work, or is not so */
 	EXIT_UNSURE = 2, /* it cannot be known */
+	EXIT_ALARM = 3,	 /* it runs, but not as its policies say */
 	EXIT_USAGE = 64,
 };
 

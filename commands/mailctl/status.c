@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "json.h"
 #include "sandbox/policy.h"
@@ -93,6 +94,34 @@ print_queue(const struct control_numbers *n)
 	    n->accepted, n->delivered);
 }
 
+/* What the server's own audit has found; how many differences? */
+static size_t
+print_audit(struct json j, bool print)
+{
+	struct json list = json_find(j, "alarms"), a;
+	char ago[32];
+	size_t n = 0;
+
+	while (json_each(&list, &a)) {
+		n++;
+		if (!print)
+			continue;
+		age_text((int64_t)time(NULL) - json_num(json_find(a, "since")),
+		    ago);
+		printf("ALARM:         " STR_FMT " (pid %" PRId64 "): " STR_FMT
+		       ", since %s\n",
+		    STR_ARG(json_str(json_find(a, "component"))),
+		    json_num(json_find(a, "pid")),
+		    STR_ARG(json_str(json_find(a, "text"))), ago);
+	}
+	if (print && n == 0 && json_num(json_find(j, "last")) > 0) {
+		age_text((int64_t)time(NULL) - json_num(json_find(j, "last")),
+		    ago);
+		printf("sandbox audit: equal, %s ago\n", ago);
+	}
+	return n;
+}
+
 static void
 print_status(const struct instance *in, pid_t pid, struct json j,
     const struct control_numbers *n)
@@ -110,6 +139,7 @@ print_status(const struct instance *in, pid_t pid, struct json j,
 		       STR_FMT "\n",
 		    json_num(json_find(j, "violations")),
 		    STR_ARG(json_str(json_find(j, "last_violation"))));
+	print_audit(json_find(j, "audit"), true);
 	print_processes(json_find(j, "processes"));
 	if (n != NULL)
 		print_queue(n);
@@ -161,7 +191,7 @@ status(const struct instance *in, pid_t pid)
 	const struct control_rec *r;
 	struct buf text, why;
 	struct talk t;
-	bool have;
+	bool have, alarm;
 
 	memset(&q, 0, sizeof(q));
 	buf_init(&text, STATUS_MAX);
@@ -184,9 +214,11 @@ status(const struct instance *in, pid_t pid)
 		print_status(in, pid, json_of(buf_get(&text)),
 		    have ? &n : NULL);
 	talk_close(&t);
+	alarm = print_audit(json_find(json_of(buf_get(&text)), "audit"),
+		    false) > 0;
 	buf_clear(&text);
 	buf_clear(&why);
-	return 0;
+	return alarm ? EXIT_ALARM : 0;
 }
 
 int

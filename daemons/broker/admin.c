@@ -234,7 +234,8 @@ status_json(struct broker *br, struct buf *b)
 		requests_json(p, b);
 		buf_putc(b, '}');
 	}
-	buf_puts(b, "\n]}\n");
+	buf_printf(b, "\n],\"audit\":%s}\n", br->audit == NULL ? "null" :
+	    br->audit);
 }
 
 /* A long text in pieces, then the answer. */

@@ -220,6 +220,7 @@ struct broker {
 	struct grants grants;
 	struct ticket_key route_key, address_key, socket_key;
 	int route_fd, address_fd, socket_fd; /* the same, sealed, to grant */
+	char *audit; /* what the launcher found, JSON; or NULL */
 	enum broker_phase phase;
 	unsigned stop_step;
 	uint32_t next_mailbox;

@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sandbox/overlay.h"
@@ -140,6 +141,16 @@ on_exited(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
 		proc_exited(p, e);
 }
 
+static void
+on_audit(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, void *arg)
+{
+	struct broker *br = arg;
+
+	free(br->audit);
+	br->audit = str_dup(((const struct launch_audit *)rec)->json);
+}
+
 /* A signal told the launcher. */
 static void
 on_signal(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
@@ -158,6 +169,7 @@ const struct chan_on launch_on[] = {
 	{ LAUNCH_RESOLVER, on_piece },
 	{ LAUNCH_PLANNED, on_planned },
 	{ LAUNCH_EXITED, on_exited },
+	{ LAUNCH_AUDIT, on_audit },
 	{ LAUNCH_STOP, on_signal },
 	{ LAUNCH_HUP, on_signal },
 	{ 0, NULL },

@@ -138,6 +138,7 @@ settings_apply(struct launcher *l, const struct settings *s, struct buf *err)
 	set_text(&l->mail_spool, conf_str(c, P_MAIL_SPOOL_DIRECTORY));
 	set_text(&l->default_privs, conf_str(c, P_DEFAULT_PRIVS));
 	set_text(&l->mail_owner, conf_str(c, P_MAIL_OWNER));
+	l->watch_ms = conf_ms(c, P_SANDBOX_AUDIT_INTERVAL);
 	l->spool_mbox = conf_str(c, P_HOME_MAILBOX).n == 0;
 	return 0;
 }

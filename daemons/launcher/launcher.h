@@ -28,8 +28,16 @@
  *	files.c		spool and other directories, log, tables, lock
  *	borrow.c	what is opened with the rights of a user
  *	spawn.c		processes: made, attested, killed, mourned
+ *	watch.c		processes: audited, now and then
  *	main.c		start, signals, the broker's orders
  */
+
+/* What the audit of a process has found. */
+struct finding {
+	char *said; /* differences that were logged, a line each; or NULL */
+	bool suspect; /* there was one: it counts when seen twice */
+	int64_t since; /* seconds */
+};
 
 /* A process we made. */
 struct child {
@@ -38,6 +46,7 @@ struct child {
 	struct sandbox_place place;
 	pid_t pid;
 	int note_fd; /* what it was doing, or -1 */
+	struct finding finding;
 };
 
 /* The compiled filter of a policy, made when first needed. */
@@ -69,6 +78,11 @@ struct launcher {
 	struct timer broker_timer;
 	struct cradle cradle;
 	LIST_HEAD(, child) children;
+	struct timer watch_timer;
+	int64_t watch_ms; /* from one audit to the next; 0: none */
+	int64_t watch_last; /* end of the last one, seconds */
+	struct round *round; /* the one under way */
+	struct finding finding; /* about ourselves */
 	LIST_HEAD(, listener) listeners;
 	LIST_HEAD(, table_name) tables;
 	struct filter *filters;
@@ -164,6 +178,13 @@ void spawn_kill_all(struct launcher *l);
 /* Children that have died; fn hears of each. */
 void spawn_reap(struct launcher *l,
     void (*fn)(struct launcher *l, const struct child *c, int status));
+
+/* --- watch.c -------------------------------------------------------------- */
+
+/* Audit everybody every watch_ms from now on; 0: not any more. */
+void watch_start(struct launcher *l);
+/* A process is gone: so is what was found about it. */
+void watch_forget(struct launcher *l, struct finding *f);
 
 /* --- main.c --------------------------------------------------------------- */
 

@@ -224,10 +224,12 @@ on_reload(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)fds;
 	buf_init(&err, 65536);
 	notify("RELOADING=1");
-	if (same_overlays(l, &err) == -1 || plan(l, &err) == -1)
+	if (same_overlays(l, &err) == -1 || plan(l, &err) == -1) {
 		a.error = EINVAL;
-	else
+	} else {
 		listen_sweep(l);
+		watch_start(l);
+	}
 	a.text = str_sub(buf_get(&err), 0, 1024);
 	chan_answer(ch, LAUNCH_DONE, id, &a, NULL);
 	notify("READY=1");
@@ -592,5 +594,6 @@ main(int argc, char *argv[])
 	if (l.offline)
 		watch_set(&l.say_watch, LOOP_READ);
 	start_broker(&l);
+	watch_start(&l);
 	return loop_run(l.loop);
 }

@@ -391,6 +391,7 @@ spawn_reap(struct launcher *l,
 		LIST_REMOVE(c, link);
 		fn(l, c, status);
 		fd_close(&c->note_fd);
+		watch_forget(l, &c->finding);
 		free(c);
 	}
 }

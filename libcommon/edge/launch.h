@@ -76,6 +76,13 @@
 	F(U8, ok) \
 	F(STR, text, 512)
 
+/*
+ * What the audit of all processes found that is not as a policy says, for
+ * status: a JSON object.
+ */
+#define launch_audit_FIELDS(F) \
+	F(STR, json, 32768)
+
 #define launch_kill_FIELDS(F) \
 	F(U32, pid)
 /* why: of a violation, in words; no quotes, nothing but printable. */
@@ -130,6 +137,7 @@ enum launch_what {
 	R(LAUNCH_SPAWNED, launch_spawned, REC_ANSWER, SIDE_B, 0) \
 	R(LAUNCH_ATTEST, launch_attest, REC_ASK, SIDE_A, 0) \
 	R(LAUNCH_ATTESTED, launch_attested, REC_ANSWER, SIDE_B, 0) \
+	R(LAUNCH_AUDIT, launch_audit, REC_TELL, SIDE_B, 0) \
 	R(LAUNCH_KILL, launch_kill, REC_TELL, SIDE_A, 0) \
 	R(LAUNCH_EXITED, launch_exited, REC_TELL, SIDE_B, 0) \
 	R(LAUNCH_OPEN, launch_open, REC_ASK, SIDE_A, 0) \
