@@ -47,3 +47,17 @@ sandbox_audit(const struct audit_of *of, struct audit *out)
 		    ENOSYS);
 	return audit_status(out);
 }
+
+struct audit_peers *
+audit_peers_read(const struct audit_who *v, size_t n)
+{
+	(void)v;
+	(void)n;
+	return NULL;
+}
+
+void
+audit_peers_free(struct audit_peers **pp)
+{
+	*pp = NULL;
+}

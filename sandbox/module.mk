@@ -2,7 +2,7 @@
 SANDBOX_SRCS += audit.c capsicum_plan.c overlay.c overlay_dir.c place.c \
 	policy.c policy_draft.c policy_lookup.c policy_names.c policy_parse.c \
 	policy_text.c promise.c reach.c reach_check.c reach_graph.c reach_say.c \
-	sha256.c
+	sha256.c watch.c
 
 # What the policy compiler needs besides.
 POLC_PARTS := polc policy policy_draft policy_names policy_parse policy_text \

@@ -19,6 +19,7 @@
 #include "sandbox/policy.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/violation.h"
+#include "sandbox/watch.h"
 
 /*
  * The launcher: what needs privilege, and nothing else.
@@ -32,13 +33,6 @@
  *	main.c		start, signals, the broker's orders
  */
 
-/* What the audit of a process has found. */
-struct finding {
-	char *said; /* differences that were logged, a line each; or NULL */
-	bool suspect; /* there was one: it counts when seen twice */
-	int64_t since; /* seconds */
-};
-
 /* A process we made. */
 struct child {
 	LIST_ENTRY(child) link;
@@ -46,7 +40,6 @@ struct child {
 	struct sandbox_place place;
 	pid_t pid;
 	int note_fd; /* what it was doing, or -1 */
-	struct finding finding;
 };
 
 /* The compiled filter of a policy, made when first needed. */
@@ -80,9 +73,7 @@ struct launcher {
 	LIST_HEAD(, child) children;
 	struct timer watch_timer;
 	int64_t watch_ms; /* from one audit to the next; 0: none */
-	int64_t watch_last; /* end of the last one, seconds */
-	struct round *round; /* the one under way */
-	struct finding finding; /* about ourselves */
+	struct sandbox_watch watch;
 	LIST_HEAD(, listener) listeners;
 	LIST_HEAD(, table_name) tables;
 	struct filter *filters;
@@ -184,7 +175,7 @@ void spawn_reap(struct launcher *l,
 /* Audit everybody every watch_ms from now on; 0: not any more. */
 void watch_start(struct launcher *l);
 /* A process is gone: so is what was found about it. */
-void watch_forget(struct launcher *l, struct finding *f);
+void watch_buried(struct launcher *l, pid_t pid);
 
 /* --- main.c --------------------------------------------------------------- */
 

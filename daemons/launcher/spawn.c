@@ -391,7 +391,7 @@ spawn_reap(struct launcher *l,
 		LIST_REMOVE(c, link);
 		fn(l, c, status);
 		fd_close(&c->note_fd);
-		watch_forget(l, &c->finding);
+		watch_buried(l, c->pid);
 		free(c);
 	}
 }
