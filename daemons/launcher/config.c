@@ -21,6 +21,7 @@
 #include "conf/netlist.h"
 #include "edge/broker.h"
 #include "table/table.h"
+#include "tls/trust.h"
 
 #include "launcher.h"
 
@@ -450,6 +451,30 @@ collect_tables_fd(struct launcher *l, const struct settings *s, int fd)
 	conf_free(&c);
 }
 
+/* Certificates of authorities, for a client that is to know some. */
+static int
+send_trust(struct launcher *l, const struct service *sv, size_t index,
+    int conf_fd, struct buf *err)
+{
+	struct conf *c = conf_open(conf_fd);
+	bool lmtp = strcmp(sv->command, "lmtp") == 0;
+	struct str file, path;
+	int fd, r = 0;
+
+	if (c == NULL)
+		return -1;
+	file = conf_str(c, lmtp ? P_LMTP_TLS_CAFILE : P_SMTP_TLS_CAFILE);
+	path = conf_str(c, lmtp ? P_LMTP_TLS_CAPATH : P_SMTP_TLS_CAPATH);
+	if (file.n > 0 || path.n > 0) {
+		fd = tls_trust_memfd(l->directory, file, path, err);
+		r = fd == -1 ? -1 : send_object(l, sv->component, GRANT_FILE,
+		    index, STR("trust"), fd);
+		fd_close(&fd);
+	}
+	conf_free(&c);
+	return r;
+}
+
 /*
  * Each line of master.cf: its configuration to the component that serves it,
  * its sockets to gate.
@@ -470,6 +495,8 @@ send_service(struct launcher *l, struct settings *s, size_t index,
 		report_errors(&s->build.rep, err);
 		return -1;
 	}
+	if (strcmp(sv->component, "smtp") == 0)
+		bad |= send_trust(l, sv, index, fd, err);
 	bad |= send_object(l, sv->component, GRANT_CONFIG, index,
 	    str_of(sv->name), fd);
 	if (is_smtpd)

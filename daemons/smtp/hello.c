@@ -33,6 +33,7 @@ read_keyword(struct session *s, struct str line)
 		{ "DSN", FEAT_DSN },
 		{ "SMTPUTF8", FEAT_SMTPUTF8 },
 		{ "CHUNKING", FEAT_CHUNKING },
+		{ "STARTTLS", FEAT_STARTTLS },
 	};
 	struct str word;
 
@@ -136,6 +137,8 @@ ready(struct session *s)
 		return;
 	}
 	s->features &= ~s->st->discard;
+	if (secure_first(s))
+		return;
 	s->born = loop_now(s->smtp->loop);
 	s->job->ready_us = clock_wall_us();
 	s->job->destination = false;
@@ -164,6 +167,14 @@ said_ehlo(struct session *s)
 }
 
 void
+hello_again(struct session *s)
+{
+	s->features = 0;
+	s->size_max = 0;
+	say_hello(s, true);
+}
+
+void
 hello_reply(struct session *s)
 {
 	switch (s->stage) {
@@ -172,6 +183,9 @@ hello_reply(struct session *s)
 		break;
 	case STAGE_EHLO:
 		said_ehlo(s);
+		break;
+	case STAGE_STARTTLS:
+		secure_reply(s);
 		break;
 	default:
 		if (s->reply.code / 100 != 2)

@@ -40,6 +40,8 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 				  " cannot be read",
 			    STR_ARG(g->name));
 		smtp_config(arg, g->name, g->instance, conf);
+	} else if (g->kind == GRANT_FILE) {
+		smtp_trust(arg, g->instance, fd);
 	} else {
 		log_warn("grant of kind %u is not for me", g->kind);
 	}
@@ -104,6 +106,7 @@ int
 main(int argc, char *argv[])
 {
 	boot_start("smtp", argc, argv);
+	tls_init();
 	smtp_init(&smtp, boot_loop());
 	smtp_shared(&smtp, boot_conf());
 	boot_seal(peers, NELEM(peers), &hooks, &smtp);

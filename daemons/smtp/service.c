@@ -4,13 +4,16 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "log/log.h"
+#include "tls/trust.h"
 
 #include "smtp.h"
 
 #define TICK_MS 1000
+#define TRUST_READ 65536
 
 static void
 on_tick(void *arg)
@@ -52,6 +55,7 @@ smtp_init(struct smtp *m, struct loop *l)
 	TAILQ_INIT(&m->sessions);
 	TAILQ_INIT(&m->pool);
 	timer_init(&m->tick, l, on_tick, m);
+	buf_init(&m->trust, TLS_TRUST_MAX + TRUST_READ);
 }
 
 void
@@ -76,6 +80,7 @@ smtp_clear(struct smtp *m)
 	timer_clear(&m->tick);
 	free(m->own_log_name);
 	m->own_log_name = NULL;
+	buf_clear(&m->trust);
 }
 
 void
@@ -87,12 +92,30 @@ smtp_shared(struct smtp *m, const struct conf *conf)
 }
 
 void
+smtp_trust(struct smtp *m, unsigned instance, int fd)
+{
+	ssize_t n;
+
+	buf_reset(&m->trust);
+	m->trust_instance = instance;
+	while (m->trust.len < TLS_TRUST_MAX) {
+		n = pread(fd, buf_reserve(&m->trust, TRUST_READ), TRUST_READ,
+		    (off_t)m->trust.len);
+		if (n <= 0)
+			break;
+		buf_grow(&m->trust, (size_t)n);
+	}
+}
+
+void
 smtp_config(struct smtp *m, struct str service, unsigned instance,
     struct conf *conf)
 {
 	struct settings *st, *old = smtp_settings(m, service);
 
-	st = settings_new(service, instance, conf, m->log_name);
+	st = settings_new(service, instance, conf, m->log_name,
+	    m->trust_instance == instance ? buf_get(&m->trust) : STR_NONE);
+	buf_reset(&m->trust);
 	if (old != NULL) {
 		TAILQ_REMOVE(&m->settings, old, link);
 		settings_unref(&old);

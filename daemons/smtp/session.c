@@ -27,6 +27,7 @@
 #define SMTP_PORT 25
 
 static void on_ready(int what, void *arg);
+static void on_turn(void *arg);
 
 /* --- reasons ---------------------------------------------------------------- */
 
@@ -41,6 +42,10 @@ doing(const struct session *s)
 				     "performing the EHLO handshake";
 	case STAGE_HELO:
 		return "performing the HELO handshake";
+	case STAGE_STARTTLS:
+		return "performing the STARTTLS handshake";
+	case STAGE_HANDSHAKE:
+		return "performing the TLS handshake";
 	case STAGE_RSET:
 		return "sending RSET probe";
 	case STAGE_MAIL:
@@ -159,6 +164,8 @@ session_free(struct session **sp)
 		chan_forget(s->asked, s->ask);
 	s->ask = 0;
 	watch_clear(&s->watch);
+	turn_cancel(&s->tls_turn);
+	tls_free(&s->tls);
 	fd_close(&s->fd);
 	if (s->busy == 0)
 		destroy(s);
@@ -298,7 +305,8 @@ on_socket(unsigned type, const void *rec, int *fds, void *arg)
 	s->fd = fds[0];
 	fds[0] = -1;
 	watch_init(&s->watch, s->smtp->loop, s->fd, on_ready, s);
-	watch_set(&s->watch, LOOP_READ);
+	/* The first to speak is the server, but for TLS. */
+	watch_set(&s->watch, s->st->tls_wrapper ? LOOP_WRITE : LOOP_READ);
 	session_await(s, STAGE_CONNECT);
 }
 
@@ -334,6 +342,9 @@ session_new(struct job *j, const struct dns_host *h)
 	s->uses = 1;
 	s->route_ticket = j->route_ticket;
 	s->nexthop = j->hop == 0 ? str_dup(j->nexthop) : NULL;
+	s->plain = j->plain;
+	j->plain = false;
+	turn_init(&s->tls_turn, m->loop, on_turn, s);
 	s->loop_check = h->addr.family != 0 && (h->addr.port == SMTP_PORT ||
 	    (j->mx && settings_own_port(j->st, h->addr.port)));
 	set_names(s, h);
@@ -409,6 +420,11 @@ lost(struct session *s, const char *how)
 		broker_says_no(s, how);
 		return;
 	}
+	if (s->stage == STAGE_HANDSHAKE) {
+		secure_failed(s,
+		    strcmp(how, "time") == 0 ? "Connection timed out" : how);
+		return;
+	}
 	session_why(s, &j->why, DSN(4, 4, 2),
 	    strcmp(how, "time") == 0 ?
 		"conversation with %s timed out while %s" :
@@ -423,11 +439,26 @@ lost(struct session *s, const char *how)
 }
 
 void
+session_watch(struct session *s)
+{
+	int what = LOOP_READ;
+
+	if (s->stage == STAGE_HANDSHAKE)
+		what = tls_waits(s->tls);
+	else if (s->out.len > 0 && s->tls != NULL)
+		what |= tls_waits(s->tls);
+	else if (s->out.len > 0)
+		what |= LOOP_WRITE;
+	watch_set(&s->watch, what);
+}
+
+void
 session_flush(struct session *s)
 {
 	while (s->out.len > 0 && s->fd != -1) {
 		struct str o = buf_get(&s->out);
-		ssize_t n = write(s->fd, o.p, o.n);
+		ssize_t n = s->tls != NULL ? tls_write(s->tls, o.p, o.n) :
+					     write(s->fd, o.p, o.n);
 
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -447,7 +478,7 @@ session_flush(struct session *s)
 		if (s->stage == STAGE_BODY && !s->fixed)
 			session_await(s, STAGE_BODY);
 	}
-	watch_set(&s->watch, LOOP_READ | (s->out.len > 0 ? LOOP_WRITE : 0));
+	session_watch(s);
 }
 
 void
@@ -468,7 +499,7 @@ take_reply(struct session *s)
 		session_fail(s);
 		return;
 	}
-	if (s->stage <= STAGE_HELO)
+	if (s->stage <= STAGE_STARTTLS)
 		hello_reply(s);
 	else if (s->reply.code == 421 && is_stale(s))
 		session_fail(s); /* it had grown tired of waiting */
@@ -522,6 +553,16 @@ take_lines(struct session *s)
 		s->skip = lf == NULL;
 		if (s->dead)
 			return;
+		/*
+		 * What was sent in clear ends here: nothing of it may be taken
+		 * for something that was said under TLS.
+		 */
+		if (s->stage == STAGE_HANDSHAKE) {
+			buf_reset(&s->in);
+			s->skip = false;
+			secure_begin(s);
+			return;
+		}
 		buf_consume(&s->in, lf == NULL ? n : n + 1);
 	}
 	/* Nobody asked for what follows: not a server to keep. */
@@ -533,7 +574,9 @@ static void
 on_input(struct session *s)
 {
 	char *to = buf_reserve(&s->in, SESSION_IN - s->in.len);
-	ssize_t n = read(s->fd, to, SESSION_IN - s->in.len);
+	size_t room = SESSION_IN - s->in.len;
+	ssize_t n = s->tls != NULL ? tls_read(s->tls, to, room) :
+				     read(s->fd, to, room);
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -550,19 +593,70 @@ on_input(struct session *s)
 }
 
 static void
+on_output(struct session *s)
+{
+	session_flush(s);
+	if (!s->dead && s->out.len == 0 && s->stage == STAGE_BODY)
+		mail_more(s);
+}
+
+/* With TLS from the first byte on, who connects has to find out by himself. */
+static void
+on_connected(struct session *s)
+{
+	socklen_t len = sizeof(int);
+	int e = 0;
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &len) == -1)
+		e = errno;
+	if (e != 0)
+		lost(s, strerror(e));
+	else
+		secure_begin(s);
+}
+
+/* Under TLS either direction may wait for either. */
+static void
+on_tls(struct session *s, int what)
+{
+	if (s->stage == STAGE_HANDSHAKE) {
+		secure_step(s);
+		return;
+	}
+	if (what == LOOP_READ)
+		on_input(s);
+	while (!s->dead && s->tls != NULL && tls_pending(s->tls))
+		on_input(s);
+	if (!s->dead && s->out.len > 0)
+		on_output(s);
+}
+
+static void
 on_ready(int what, void *arg)
 {
 	struct session *s = arg;
 
 	enter(s);
 	note_about(str_of(s->where), s->job == NULL ? STR("") : s->job->qid);
-	if (what == LOOP_READ) {
+	if (s->tls != NULL)
+		on_tls(s, what);
+	else if (s->stage == STAGE_CONNECT && s->st->tls_wrapper)
+		on_connected(s);
+	else if (what == LOOP_READ)
 		on_input(s);
-	} else {
-		session_flush(s);
-		if (!s->dead && s->out.len == 0 && s->stage == STAGE_BODY)
-			mail_more(s);
-	}
+	else
+		on_output(s);
+	leave(s);
+}
+
+static void
+on_turn(void *arg)
+{
+	struct session *s = arg;
+
+	enter(s);
+	if (s->tls != NULL)
+		on_tls(s, LOOP_READ);
 	leave(s);
 }
 
@@ -626,7 +720,7 @@ session_tick(struct session *s, int64_t now)
 	} else if (s->again) {
 		lost(s, "Resource temporarily unavailable");
 	} else if (s->stage == STAGE_CONNECT && s->fd != -1 &&
-	    is_connected(s)) {
+	    !s->st->tls_wrapper && is_connected(s)) {
 		session_await(s, STAGE_GREETING);
 	} else {
 		lost(s,

@@ -24,6 +24,7 @@ static const struct {
 	{ "DSN", FEAT_DSN },
 	{ "SMTPUTF8", FEAT_SMTPUTF8 },
 	{ "CHUNKING", FEAT_CHUNKING },
+	{ "STARTTLS", FEAT_STARTTLS },
 };
 
 static unsigned
@@ -66,6 +67,8 @@ read_times(struct settings *st, const struct conf *c)
 	st->ms[STAGE_GREETING] =
 	    conf_ms(c, st->lmtp ? P_LMTP_LHLO_TIMEOUT : P_SMTP_HELO_TIMEOUT);
 	st->ms[STAGE_EHLO] = st->ms[STAGE_HELO] = st->ms[STAGE_GREETING];
+	st->ms[STAGE_STARTTLS] = conf_ms(c, ID(st, STARTTLS_TIMEOUT));
+	st->ms[STAGE_HANDSHAKE] = st->ms[STAGE_STARTTLS];
 	st->ms[STAGE_RSET] = conf_ms(c, ID(st, RSET_TIMEOUT));
 	st->ms[STAGE_MAIL] = conf_ms(c, ID(st, MAIL_TIMEOUT));
 	st->ms[STAGE_RCPT] = conf_ms(c, ID(st, RCPT_TIMEOUT));
@@ -135,7 +138,7 @@ read_talk(struct settings *st, const struct conf *c)
 
 struct settings *
 settings_new(struct str service, unsigned instance, struct conf *conf,
-    struct str default_log_name)
+    struct str default_log_name, struct str trust)
 {
 	struct settings *st = xcalloc(1, sizeof(*st));
 	const struct conf_service *self = conf_self(conf);
@@ -151,6 +154,7 @@ settings_new(struct str service, unsigned instance, struct conf *conf,
 	read_times(st, conf);
 	read_targets(st, conf);
 	read_talk(st, conf);
+	secure_settings(st, conf, trust);
 	return st;
 }
 
@@ -169,6 +173,7 @@ settings_unref(struct settings **stp)
 	*stp = NULL;
 	if (st == NULL || --st->refs > 0)
 		return;
+	tls_ctx_unref(&st->tls);
 	conf_free(&st->conf);
 	free(st->service);
 	free(st);

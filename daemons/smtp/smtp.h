@@ -20,6 +20,7 @@
 #include "mail/reply.h"
 #include "queue/content.h"
 #include "queue/envelope.h"
+#include "tls/tls.h"
 
 /*
  * The SMTP and LMTP client in parts: what a service of master.cf is set to
@@ -44,6 +45,7 @@ enum feature {
 	FEAT_DSN = 0x20,
 	FEAT_SMTPUTF8 = 0x40,
 	FEAT_CHUNKING = 0x80, /* noticed, not used */
+	FEAT_STARTTLS = 0x100,
 };
 
 /* What we wait for; each has its time and its name in messages. */
@@ -52,6 +54,8 @@ enum stage {
 	STAGE_GREETING,
 	STAGE_EHLO,
 	STAGE_HELO,
+	STAGE_STARTTLS,
+	STAGE_HANDSHAKE,
 	STAGE_RSET,
 	STAGE_MAIL,
 	STAGE_RCPT,
@@ -60,6 +64,13 @@ enum stage {
 	STAGE_DOT,  /* the answer to all of it */
 	STAGE_QUIT,
 	STAGE_N
+};
+
+/* What is asked of TLS: smtp_tls_security_level. */
+enum security {
+	SECURITY_NONE,
+	SECURITY_MAY,	 /* if the server can */
+	SECURITY_ENCRYPT /* or not at all */
 };
 
 enum preference {
@@ -107,12 +118,24 @@ struct settings {
 	unsigned reuse_count;
 	bool soft_bounce;
 	bool all_interfaces;
+	/* TLS: see secure.c. */
+	enum security security;
+	struct tls_ctx *tls; /* NULL: it cannot be had */
+	bool tls_wrapper;    /* from the first byte on */
+	bool tls_note_offer;
+	bool tls_keep; /* such sessions, too */
+	int64_t tls_loglevel;
+	struct str tls_name;	/* smtp_tls_servername */
+	int64_t plain_after_us; /* age of mail that may do without */
 };
 TAILQ_HEAD(settings_list, settings);
 
-/* From a snapshot, which it takes over. */
+/*
+ * From a snapshot, which it takes over.  trust: certificates of authorities,
+ * PEM, or empty.
+ */
 struct settings *settings_new(struct str service, unsigned instance,
-    struct conf *conf, struct str default_log_name);
+    struct conf *conf, struct str default_log_name, struct str trust);
 struct settings *settings_ref(struct settings *st);
 void settings_unref(struct settings **stp);
 /* Is this a port mail for us arrives at? */
@@ -179,6 +202,7 @@ struct job {
 	bool local;	     /* a socket in the file system: unix:/path */
 	bool spent;	     /* and a kept session to it was used */
 	struct netaddr used; /* server of a kept session, tried already */
+	bool plain;	     /* the next session goes without TLS */
 	struct session *session;
 	struct why why;	  /* the last reason for those without their own */
 	bool destination; /* no server was reached */
@@ -237,6 +261,9 @@ struct session {
 	bool held;   /* see on_tick() */
 	bool broken; /* cannot be written to any more */
 	bool dead;   /* freed at the end of the callback that reads it */
+	struct tls *tls;
+	struct turn tls_turn; /* the handshake can go on */
+	bool plain;	      /* TLS has failed with this server: without */
 	int busy;
 	enum stage stage;
 	int64_t deadline; /* 0: none */
@@ -303,6 +330,9 @@ void session_said(struct session *s, struct why *w, const char *what);
 /* What it said to delivered mail. */
 void session_thanks(struct session *s, struct why *w);
 
+/* Watch the socket for what the session, or its TLS, waits for. */
+void session_watch(struct session *s);
+
 /* Time is checked once a second, for all.  unhold ends a busy++. */
 void session_tick(struct session *s, int64_t now);
 void session_unhold(struct session *s);
@@ -310,6 +340,26 @@ void session_unhold(struct session *s);
 /* --- hello.c ---------------------------------------------------------------- */
 
 void hello_reply(struct session *s);
+/* The connection is another now: introduce ourselves on it. */
+void hello_again(struct session *s);
+
+/* --- secure.c --------------------------------------------------------------- */
+
+void secure_settings(struct settings *st, const struct conf *c,
+    struct str trust);
+
+/*
+ * The server has said what it offers.  True when the session is not ready for
+ * mail: it begins with TLS, or cannot do without and is over.
+ */
+bool secure_first(struct session *s);
+/* The answer to STARTTLS. */
+void secure_reply(struct session *s);
+/* Begin the handshake, go on with it. */
+void secure_begin(struct session *s);
+void secure_step(struct session *s);
+/* It has failed, for this reason: the job tries elsewhere, or without. */
+void secure_failed(struct session *s, const char *why);
 
 /* --- mail.c ----------------------------------------------------------------- */
 
@@ -375,10 +425,16 @@ struct smtp {
 	struct chan *broker;
 	struct str log_name; /* main.cf's syslog_name */
 	char *own_log_name;
+	/* What came for a service whose configuration is about to come. */
+	unsigned trust_instance;
+	struct buf trust;
 };
+
 
 void smtp_init(struct smtp *m, struct loop *l);
 void smtp_clear(struct smtp *m);
+/* Certificates that a service trusts, for the configuration that follows. */
+void smtp_trust(struct smtp *m, unsigned instance, int fd);
 /* A service's configuration, taken over. */
 void smtp_config(struct smtp *m, struct str service, unsigned instance,
     struct conf *conf);

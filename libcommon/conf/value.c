@@ -145,7 +145,7 @@ value_word(struct str s, const char *words, int64_t *index)
 	int64_t i = 0;
 
 	while (str_token(&all, " ", &w)) {
-		if (str_eq(w, s)) {
+		if (str_eq(w, s) || (s.n == 0 && str_eq(w, STR("(empty)")))) {
 			if (index != NULL)
 				*index = i;
 			return true;
