@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,10 @@ add_told(struct survey *s, struct json list)
 		pid_t pid = (pid_t)json_num(json_find(p, "pid"));
 		struct subject *j;
 
+		if (str_eq(json_str(json_find(p, "state")), STR("on-demand")))
+			buf_printf(&s->absent, "%s" STR_FMT,
+			    s->absent.len == 0 ? "" : ", ",
+			    STR_ARG(json_str(json_find(p, "component"))));
 		if (pid <= 0)
 			continue;
 		j = add(s, json_str(json_find(p, "component")),
@@ -172,6 +177,7 @@ survey_forget(struct survey *s)
 	kin_clear(&s->kin);
 	audit_peers_free(&s->peers);
 	buf_clear(&s->told);
+	buf_clear(&s->absent);
 	buf_clear(&s->proofs);
 }
 
@@ -195,6 +201,7 @@ look_around(struct survey *s, pid_t launcher)
 	struct json j;
 
 	buf_init(&s->told, STATUS_MAX);
+	buf_init(&s->absent, 4096);
 	buf_init(&why, 4096);
 	if (!talk_open(&t, s->in))
 		die("the mail system does not answer: %s", strerror(errno));
@@ -414,8 +421,22 @@ survey_choose(struct survey *s, char *const names[])
 			free(s->v[i].odd);
 	}
 	s->n = n;
+	if (n == 0 && names[0] != NULL &&
+	    strstr(buf_cstr(&s->absent), names[0]) != NULL) {
+		printf("%s: not running, on demand\n", names[0]);
+		exit(0); /* which is as its policy says */
+	}
 	if (n == 0)
 		die("no such process");
+}
+
+bool
+survey_gone(const struct survey *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (kill(s->v[i].pid, 0) == -1 && errno == ESRCH)
+			return true;
+	return false;
 }
 
 bool

@@ -38,6 +38,7 @@ struct survey {
 	struct kin kin;
 	struct audit_peers *peers;
 	struct buf told; /* what the broker says, JSON */
+	struct buf absent; /* on demand, and nobody wants them now: names */
 	struct buf proofs; /* never lines that do not hold, lines of text */
 	struct subject *v;
 	size_t n;
@@ -53,6 +54,8 @@ bool survey_take(struct survey *s, const struct instance *in, pid_t launcher);
 void survey_choose(struct survey *s, char *const names[]);
 /* Measure every process that is left, and them together. */
 void survey_measure(struct survey *s);
+/* Did somebody leave meanwhile, being idle?  Then it is worth another look. */
+bool survey_gone(const struct survey *s);
 void survey_forget(struct survey *s);
 
 /* "equal", "DIFFERENT", "not measurable" */

@@ -125,6 +125,7 @@ struct gate {
 	void (*want)(unsigned instance, bool replace, void *arg);
 	void *want_arg;
 	bool wanting;	      /* an answer, or that worker, is awaited */
+	struct timer hold;    /* armed: clients wait for it, not for long */
 	unsigned workers_max; /* as many there can be; 0: not known yet */
 	unsigned worker_sessions; /* a worker's, then it is replaced; 0: never */
 	struct timer pause; /* armed: out of descriptors, nothing is accepted */
@@ -133,6 +134,8 @@ struct gate {
 
 /* A worker that has so many sessions is to get company. */
 #define WORKER_SESSIONS_MANY 10
+/* Clients of a burst wait so long for it, lest they all go to the others. */
+#define WORKER_HOLD_MS 200
 /* Sessions one worker is given at most: bounds its descriptors. */
 #define WORKER_SESSIONS_MAX 12000
 
@@ -160,8 +163,9 @@ void gate_worker_up(struct gate *g, struct chan *ch, unsigned instance);
 void gate_worker_down(struct gate *g, const struct chan *ch);
 void
 on_ended(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg);
-/* What was wanted is not to be had. */
-void gate_unwanted(struct gate *g, unsigned instance, bool replace);
+/* What was wanted is not to be had now, or (never) in this configuration. */
+void gate_unwanted(struct gate *g, unsigned instance, bool replace,
+    bool never);
 /* Has this worker no session, and can it be spared? */
 bool gate_may_leave(struct gate *g, const struct chan *ch);
 

@@ -27,6 +27,7 @@ gate_init(struct gate *g, struct loop *l)
 	TAILQ_INIT(&g->services);
 	TAILQ_INIT(&g->workers);
 	timer_init(&g->pause, l, on_rested, g);
+	timer_init(&g->hold, l, on_rested, g);
 }
 
 void
@@ -42,6 +43,7 @@ gate_clear(struct gate *g)
 		service_free(&s);
 	clients_clear(&g->clients);
 	timer_clear(&g->pause);
+	timer_clear(&g->hold);
 	free(g->conns);
 	g->conns = NULL;
 }
@@ -116,17 +118,27 @@ look_for_help(struct gate *g, struct worker *w)
 	if (g->workers_max > 0 && i >= g->workers_max)
 		return;
 	g->wanting = true;
+	timer_set(&g->hold, WORKER_HOLD_MS);
 	g->want(i, false, g->want_arg);
 }
 
+static void
+wanting_ends(struct gate *g)
+{
+	g->wanting = false;
+	timer_cancel(&g->hold);
+}
+
 void
-gate_unwanted(struct gate *g, unsigned instance, bool replace)
+gate_unwanted(struct gate *g, unsigned instance, bool replace, bool never)
 {
 	struct worker *w;
 
 	if (!replace) {
-		g->wanting = false;
-		g->workers_max = instance;
+		wanting_ends(g);
+		if (never)
+			g->workers_max = instance;
+		service_update(g, NULL);
 	} else if ((w = worker_numbered(g, instance)) != NULL) {
 		w->replacing = false;
 		w->used = 0; /* try again as many sessions later */
@@ -247,7 +259,7 @@ gate_worker_up(struct gate *g, struct chan *ch, unsigned instance)
 {
 	struct worker *w = xcalloc(1, sizeof(*w)), *old;
 
-	g->wanting = false;
+	wanting_ends(g);
 	if ((old = worker_numbered(g, instance)) != NULL)
 		old->old = true;
 	w->ch = ch;

@@ -15,6 +15,8 @@
  * gate_hand(): they are another holder of an accepted socket, which ends by
  * handing it over or closing it.
  */
+#include <errno.h>
+
 #include "boot/boot.h"
 #include "edge/edges.h"
 #include "log/log.h"
@@ -81,7 +83,8 @@ on_wanted(int error, void *arg)
 	uintptr_t what = (uintptr_t)arg;
 
 	if (error != 0)
-		gate_unwanted(&gate, (unsigned)(what >> 1), (what & 1) != 0);
+		gate_unwanted(&gate, (unsigned)(what >> 1), (what & 1) != 0,
+		    error == ENOENT);
 }
 
 static void

@@ -82,9 +82,12 @@ static bool
 may_accept(const struct service *s)
 {
 	struct gate *g = s->gate;
+	struct worker *w = gate_worker(g);
 
+	if (w == NULL || (g->hold.armed && w->active >= WORKER_SESSIONS_MANY))
+		return false;
 	return !g->stopping && !g->pause.armed && s->have &&
-	    (s->max == 0 || s->active < s->max) && gate_worker(g) != NULL;
+	    (s->max == 0 || s->active < s->max);
 }
 
 /* An administrator is to know why clients wait, but not from each of them. */

@@ -310,6 +310,10 @@ t_more_workers(void **state)
 	assert_int_equal(wanted.n, 0);
 	clients(&h, c + WORKER_SESSIONS_MANY - 1, 3);
 	assert_int_equal(wanted.n, 1);
+	/* Who comes in the same moment waits for it, but not for ever. */
+	assert_int_equal(h.w[0].got, WORKER_SESSIONS_MANY);
+	run(&h, WORKER_HOLD_MS + 50);
+	assert_int_equal(h.w[0].got, WORKER_SESSIONS_MANY + 2);
 	assert_int_equal(wanted.instance, 1);
 	assert_false(wanted.replace);
 	add_worker(&h, 1);
@@ -319,7 +323,7 @@ t_more_workers(void **state)
 	assert_int_equal(wanted.n, 2);
 	assert_int_equal(wanted.instance, 2);
 	/* There are no more: it is not asked for again. */
-	gate_unwanted(&h.gate, 2, false);
+	gate_unwanted(&h.gate, 2, false, true);
 	clients(&h, c + 30, 10);
 	assert_int_equal(wanted.n, 2);
 	/* Who has sessions does not leave. */
