@@ -59,11 +59,51 @@ borrow_dir(struct launcher *l, const char *path, uid_t uid, gid_t gid)
 	return fd;
 }
 
-int
-borrow_user(const struct launcher *l, uid_t *uid, gid_t *gid)
-{
-	struct passwd *pw = getpwnam(l->default_privs);
+/*
+ * Users whose tables or included files were opened for lookup: they have a say
+ * in who gets mail, and files that they name are written with their rights.
+ */
+#define LENDERS_MAX 64
+static uid_t lenders[LENDERS_MAX];
+static size_t nlenders;
 
+void
+borrow_note(int fd)
+{
+	struct stat st;
+
+	if (fd == -1 || fstat(fd, &st) == -1 || st.st_uid == 0)
+		return;
+	for (size_t i = 0; i < LENDERS_MAX && i < nlenders; i++)
+		if (lenders[i] == st.st_uid)
+			return;
+	lenders[nlenders++ % LENDERS_MAX] = st.st_uid;
+}
+
+static bool
+is_lender(uid_t uid)
+{
+	for (size_t i = 0; i < LENDERS_MAX && i < nlenders; i++)
+		if (lenders[i] == uid)
+			return true;
+	return false;
+}
+
+int
+borrow_user(const struct launcher *l, struct str *path, uid_t *uid, gid_t *gid)
+{
+	struct passwd *pw;
+	struct str number;
+	uint64_t owner;
+
+	if (!str_token(path, ":", &number) ||
+	    str_u64(number, UINT32_MAX, &owner) == -1 ||
+	    (owner != 0 && !is_lender((uid_t)owner))) {
+		errno = EPERM;
+		return -1;
+	}
+	*path = str_sub(*path, 1, path->n); /* the colon */
+	pw = owner == 0 ? getpwnam(l->default_privs) : getpwuid((uid_t)owner);
 	if (pw == NULL || pw->pw_uid == 0 || pw->pw_gid == 0) {
 		errno = EPERM;
 		return -1;
@@ -82,12 +122,12 @@ borrow_include(struct launcher *l, struct str path)
 	gid_t gid;
 	int fd;
 
+	if (borrow_user(l, &path, &uid, &gid) == -1)
+		return -1;
 	if (str_copy(path, name, sizeof(name)) == -1 || name[0] != '/') {
 		errno = EINVAL;
 		return -1;
 	}
-	if (borrow_user(l, &uid, &gid) == -1)
-		return -1;
 	become(l, uid, gid);
 	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	return_to_root(l);
@@ -95,6 +135,7 @@ borrow_include(struct launcher *l, struct str path)
 		fd_close(&fd);
 		errno = EINVAL;
 	}
+	borrow_note(fd);
 	return fd;
 }
 

@@ -202,11 +202,15 @@ static int
 open_table(struct launcher *l, struct str path)
 {
 	struct table_name *t;
+	int fd;
 
 	LIST_FOREACH(t, &l->tables, link)
-		if (str_eq(path, str_of(t->name)))
-			return open(t->name, O_RDONLY | O_CLOEXEC |
-			    O_NONBLOCK | O_NOCTTY);
+		if (str_eq(path, str_of(t->name))) {
+			fd = open(t->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+			    O_NOCTTY);
+			borrow_note(fd);
+			return fd;
+		}
 	errno = EPERM;
 	return -1;
 }

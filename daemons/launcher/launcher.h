@@ -143,9 +143,15 @@ uid_t files_uid(const struct launcher *l, const char *component);
 
 /* A directory, opened with the rights of a user; -1 with errno. */
 int borrow_dir(struct launcher *l, const char *path, uid_t uid, gid_t gid);
-/* Who default_privs is; -1 when it is root, or nobody at all. */
-int borrow_user(const struct launcher *l, uid_t *uid, gid_t *gid);
-/* A file that an alias includes, with the rights of default_privs. */
+/* A table or included file was opened: its owner may be borrowed from. */
+void borrow_note(int fd);
+/*
+ * Whose rights: cuts `UID:' off the path, 0 being default_privs.  -1 when that
+ * is root, nobody at all, or one who owns no table.
+ */
+int borrow_user(const struct launcher *l, struct str *path, uid_t *uid,
+    gid_t *gid);
+/* A file that an alias includes, with the rights that the path begins with. */
 int borrow_include(struct launcher *l, struct str path);
 /* Who mail_owner is; where there is none but root, who smtp runs as. */
 void borrow_owner(const struct launcher *l, uid_t *uid, gid_t *gid);

@@ -237,15 +237,17 @@ mailbox_user(struct launcher *l, const struct launch_mailbox *q, uid_t *uid,
     gid_t *gid, char **home, struct buf *err)
 {
 	char name[65];
+	struct str dir = q->dir;
 	struct passwd *pw;
 
-	if (q->dir.n > 0) {
-		/* A file that an alias names: with nobody's rights. */
-		if (borrow_user(l, uid, gid) == -1) {
-			buf_printf(err, "default_privs is no user but root");
+	if (dir.n > 0) {
+		/* A file that an alias names. */
+		if (borrow_user(l, &dir, uid, gid) == -1) {
+			buf_printf(err, "default_privs is no user but root, or "
+			    "the alias file is nobody's");
 			return -1;
 		}
-		*home = str_dup(q->dir);
+		*home = str_dup(dir);
 	} else if (q->user.n == 0) {
 		*uid = q->uid;
 		*gid = q->gid;

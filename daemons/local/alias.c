@@ -142,7 +142,8 @@ find_owner(struct errand *e)
 	char *key;
 
 	/* The owner of an owner is nobody: errors end with him. */
-	if (str_casestarts(str_of(a->name), STR("owner-")) ||
+	if (!conf_bool(e->lo->conf, P_OWNER_REQUEST_SPECIAL) ||
+	    str_casestarts(str_of(a->name), STR("owner-")) ||
 	    strlen(a->name) > LOOKUP_KEY_MAX - 8) {
 		expand(e);
 		return;
@@ -155,8 +156,9 @@ find_owner(struct errand *e)
 
 /* --- the alias ------------------------------------------------------------ */
 
-static void
-found(struct errand *e, struct str name, struct str value)
+/* An alias that e->item led to; NULL: it is too deep, and e is gone. */
+static struct alias *
+alias_new(struct errand *e, struct str name)
 {
 	const struct alias *parent = e->item->alias;
 	struct alias *a;
@@ -166,13 +168,24 @@ found(struct errand *e, struct str name, struct str value)
 		    STR_ARG(e->job->qid), STR_ARG(name));
 		errand_settle(e, FATE_BOUNCED, "5.4.6",
 		    "possible alias database loop");
-		return;
+		return NULL;
 	}
 	a = xcalloc(1, sizeof(*a));
 	a->name = str_dup(name);
 	a->parent = parent;
 	a->depth = parent == NULL ? 1 : parent->depth + 1;
 	SLIST_INSERT_HEAD(&e->aliases, a, link);
+	return a;
+}
+
+static void
+found(struct errand *e, struct str name, struct str value)
+{
+	struct alias *a = alias_new(e, name);
+
+	if (a == NULL)
+		return;
+	a->uid = e->map.owner;
 	e->alias = a;
 	free(e->value);
 	e->value = str_dup(value);
@@ -280,6 +293,7 @@ on_include(unsigned type, const void *rec, int *fds, void *arg)
 	const struct lookup_text *t = rec;
 	struct errand *e = arg;
 	const char *why = "cannot be read now";
+	struct alias *a;
 	int r;
 
 	(void)fds;
@@ -304,8 +318,14 @@ on_include(unsigned type, const void *rec, int *fds, void *arg)
 		ask_include(e);
 		return;
 	}
-	r = alias_items(e, buf_get(&e->text), true, FROM_INCLUDE,
-	    e->item->alias, &why);
+	/* Its items are those of an alias of the same name and owner. */
+	a = alias_new(e, str_of(e->item->alias->name));
+	if (a == NULL)
+		return;
+	a->uid = t->owner;
+	if (a->parent->owner != NULL)
+		a->owner = xstrdup(a->parent->owner);
+	r = alias_items(e, buf_get(&e->text), true, FROM_INCLUDE, a, &why);
 	if (r == -1) {
 		give_up(e, why, STR_NONE);
 		return;
@@ -330,9 +350,9 @@ ask_include(struct errand *e)
 }
 
 /*
- * lookup has the file opened, with the rights of default_privs, if a table of
- * alias_maps says that this alias includes it; so a local that was captured
- * can name no file.  For the same reason an included file includes no other.
+ * lookup has the file opened, with the rights of the alias file's owner, if a
+ * table of alias_maps says that this alias includes it, or another file did that
+ * was read for it; so a local that was captured can name no file.
  */
 void
 alias_include(struct errand *e)
@@ -343,8 +363,6 @@ alias_include(struct errand *e)
 	if (strlen(e->item->text) > 512 ||
 	    strlen(e->item->alias->name) > LOOKUP_KEY_MAX)
 		give_up(e, "its name is too long", STR_NONE);
-	else if (e->item->origin == FROM_INCLUDE)
-		give_up(e, "an included file cannot include another", STR_NONE);
 	else
 		ask_include(e);
 }

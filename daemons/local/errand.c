@@ -250,6 +250,7 @@ errand_target(struct errand *e, enum target_kind kind, struct str text,
 	t->direct = direct;
 	t->origin = from->origin;
 	t->owner = from->alias == NULL ? NULL : from->alias->owner;
+	t->uid = from->alias == NULL ? 0 : from->alias->uid;
 	t->text = str_dup(text);
 	if (kind != TO_FILE)
 		t->addr = str_dup(addr);

@@ -4,7 +4,8 @@
  * /file targets.
  *
  * A file that an alias names is written by a process that has the rights of
- * default_privs and nothing but the directory the file is in.  One that a
+ * the alias file's owner (of default_privs, where that is root) and nothing but
+ * the directory the file is in.  One that a
  * .forward names is written by the user's own process, which has his home and
  * the mail spool: what lies elsewhere cannot be had, and waits.
  */
@@ -183,13 +184,19 @@ void
 file_begin(struct errand *e)
 {
 	struct box_who who = { .uid = 0 };
+	struct str dir;
+	char *path;
 
 	e->tries++;
 	if (e->target->origin == FROM_FORWARD) {
 		who.user = str_of(e->user);
 		box_get(e->lo->boxes, &who, &e->box, on_user, e);
 	} else {
-		name_in_dir(e->target->text, &who.dir);
+		name_in_dir(e->target->text, &dir);
+		path = xasprintf("%u:" STR_FMT, (unsigned)e->target->uid,
+		    STR_ARG(dir));
+		who.dir = str_of(path);
 		box_get(e->lo->boxes, &who, &e->box, on_dir, e);
+		free(path);
 	}
 }

@@ -129,8 +129,13 @@ fill(struct errand *e)
 static bool
 in_group(const struct target *t, const struct target *first)
 {
-	return t == first ||
-	    (!t->done && t->kind == TO_ADDRESS && t->owner == first->owner);
+	if (t == first)
+		return true;
+	if (t->done || t->kind != TO_ADDRESS)
+		return false;
+	return t->owner == NULL || first->owner == NULL ?
+	    t->owner == first->owner :
+	    strcmp(t->owner, first->owner) == 0;
 }
 
 /*

@@ -68,6 +68,7 @@ struct alias {
 	const struct alias *parent;
 	char *name;
 	char *owner; /* sender of what goes on, or NULL */
+	uint32_t uid; /* of its file: whose rights its files are written with */
 	unsigned depth;
 };
 
@@ -103,6 +104,7 @@ struct target {
 	bool direct; /* to the mailbox whatever .forward says, and here */
 	bool done;
 	const char *owner; /* of its alias, or NULL */
+	uint32_t uid;	   /* of its alias, TO_FILE */
 	char *addr;	   /* in standard form; NULL: a file */
 	char *text;
 };

@@ -70,9 +70,19 @@ write_keys(const struct question *q, struct lookup_keys *k)
 	}
 }
 
+/* The tables of a question, as they are collected. */
+struct collected {
+	struct question *q;
+	struct tables ts;
+	uint32_t owners[TABLE_MEMBERS_MAX];
+};
+
 static void
-answer(struct question *q, struct tables *ts)
+answer(struct question *q, struct collected *c)
 {
+	struct tables *ts = &c->ts;
+	size_t which = 0;
+
 	static struct lookup_keys keys;
 	static bool have_keys;
 	struct lookup_answer a = { .status = LOOKUP_NOT_FOUND };
@@ -85,7 +95,9 @@ answer(struct question *q, struct tables *ts)
 	have_keys = true;
 	buf_init(&value, LOOKUP_VALUE_MAX);
 	if (q->how == FIND_PLAIN) {
-		r = tables_get(ts, str_of(q->key), &value, NULL);
+		r = tables_get(ts, str_of(q->key), &value, &which);
+		if (r == TABLE_FOUND)
+			a.owner = c->owners[which];
 		a.key = str_of(q->key);
 	} else {
 		write_keys(q, &keys);
@@ -126,12 +138,6 @@ answer_user(struct question *q, struct tables *ts)
 	buf_clear(&value);
 }
 
-/* The tables of a question, as they are collected. */
-struct collected {
-	struct question *q;
-	struct tables ts;
-};
-
 static int
 add_table(void *arg, struct str spec)
 {
@@ -143,6 +149,7 @@ add_table(void *arg, struct str spec)
 	e = entry_get(c->q->lk, spec);
 	if (!entry_ready(e, &c->q->wait))
 		return 0;
+	c->owners[c->ts.n] = entry_owner(e);
 	c->ts.t[c->ts.n++] = entry_table(e);
 	return 1;
 }
@@ -186,7 +193,7 @@ resume(struct wait *w)
 			if (q->user)
 				answer_user(q, &c.ts);
 			else
-				answer(q, &c.ts);
+				answer(q, &c);
 			break;
 		default:
 			refuse(q, LOOKUP_LATER, "no such table in this "

@@ -3,9 +3,10 @@
  * :include: files of aliases.
  *
  * local names an alias and a file; the tables of alias_maps must say that this
- * alias includes that file.  Only then is the broker asked for it: it is opened
- * with the rights of default_privs, so what is to be read there must be
- * readable by anybody.
+ * alias includes that file, or another file that was read for it must have said
+ * so.  Only then is the broker asked for it: it is opened with the rights of
+ * whoever owns the table (the other file), and with those of default_privs
+ * where that is root.
  */
 #include <sys/stat.h>
 
@@ -24,6 +25,8 @@
 #include "lookupd.h"
 
 #define ITEMS_MAX 100000
+#define NESTED_MAX 512
+#define TEXT_MAX ((size_t)4 << 20)
 
 /* A question for a file. */
 struct include {
@@ -35,7 +38,18 @@ struct include {
 	uint64_t offset;
 	char *alias, *path;
 	struct tables ts;
+	uint32_t owners[TABLE_MEMBERS_MAX];
+	uint32_t uid; /* whose rights */
 };
+
+/* What a file that was read includes in its turn: the newest of these. */
+struct nested {
+	char *alias, *path;
+	uint32_t uid;
+};
+
+static struct nested nested[NESTED_MAX];
+static size_t nnested;
 
 static TAILQ_HEAD(, include) includes = TAILQ_HEAD_INITIALIZER(includes);
 
@@ -69,6 +83,60 @@ stamp(const struct stat *st)
 	    (uint64_t)st->st_mtim.tv_nsec;
 }
 
+static const struct nested *
+nested_find(const char *alias, const char *path)
+{
+	for (size_t i = 0; i < NESTED_MAX; i++)
+		if (nested[i].path != NULL &&
+		    strcmp(nested[i].path, path) == 0 &&
+		    strcmp(nested[i].alias, alias) == 0)
+			return &nested[i];
+	return NULL;
+}
+
+static void
+nested_add(const char *alias, struct str path, uint32_t uid)
+{
+	char *copy = str_dup(path);
+	const struct nested *had = nested_find(alias, copy);
+	struct nested *new = &nested[nnested % NESTED_MAX];
+
+	if (had != NULL && had->uid == uid) {
+		free(copy);
+		return;
+	}
+	nnested++;
+	free(new->alias);
+	free(new->path);
+	*new = (struct nested){ xstrdup(alias), copy, uid };
+}
+
+/* The whole of a file, whose first piece is asked for: what it includes. */
+static void
+note_nested(const struct include *in, int fd, uint32_t uid)
+{
+	struct str text, line;
+	char *p = NULL;
+	size_t n = 0;
+
+	if (fd_slurp(fd, TEXT_MAX, &p, &n) == -1)
+		return;
+	text = str_make(p, n);
+	while (str_token(&text, "\n", &line)) {
+		struct alias_parser ap;
+		struct alias_item it;
+
+		if (alias_is_comment(line))
+			continue;
+		alias_parse(&ap, line, ITEMS_MAX);
+		while (alias_next(&ap, &it) == 1)
+			if (it.kind == ALIAS_INCLUDE)
+				nested_add(in->alias, it.text, uid);
+		alias_end(&ap);
+	}
+	free(p);
+}
+
 static void
 on_file(unsigned type, const void *rec, int *fds, void *arg)
 {
@@ -97,6 +165,9 @@ on_file(unsigned type, const void *rec, int *fds, void *arg)
 		return;
 	}
 	a.stamp = stamp(&st);
+	a.owner = st.st_uid != 0 ? (uint32_t)st.st_uid : in->uid;
+	if (in->offset == 0)
+		note_nested(in, fds[0], a.owner);
 	a.text = str_make(piece, (size_t)n);
 	a.more = in->offset + (uint64_t)n < (uint64_t)st.st_size && n > 0;
 	end(in, &a);
@@ -118,27 +189,50 @@ names(struct str value, const char *path)
 	return found;
 }
 
+/* May it be read, and with whose rights?  in->uid is that. */
+static enum table_answer
+permitted(struct include *in)
+{
+	const struct nested *ne;
+	enum table_answer r;
+	struct buf value;
+	size_t which = 0;
+
+	buf_init(&value, LOOKUP_VALUE_MAX);
+	r = tables_get(&in->ts, str_of(in->alias), &value, &which);
+	if (r == TABLE_FOUND && names(buf_get(&value), in->path)) {
+		in->uid = in->owners[which];
+	} else if (r != TABLE_LATER) {
+		ne = nested_find(in->alias, in->path);
+		r = ne != NULL ? TABLE_FOUND : TABLE_NONE;
+		in->uid = ne != NULL ? ne->uid : 0;
+	}
+	buf_clear(&value);
+	return r;
+}
+
 static void
 ask_broker(struct include *in)
 {
-	struct broker_include q = { .path = str_of(in->path) };
-	enum table_answer r;
-	struct buf value;
-	bool ok;
+	struct broker_include q;
+	char *path;
 
-	buf_init(&value, LOOKUP_VALUE_MAX);
-	r = tables_get(&in->ts, str_of(in->alias), &value, NULL);
-	ok = r == TABLE_FOUND && names(buf_get(&value), in->path);
-	buf_clear(&value);
-	if (ok) {
+	switch (permitted(in)) {
+	case TABLE_FOUND:
+		path = xasprintf("%u:%s", (unsigned)in->uid, in->path);
+		q.path = str_of(path);
 		chan_ask(in->lk->broker, BROKER_INCLUDE, &q, NULL, on_file, in);
-	} else if (r == TABLE_LATER) {
+		free(path);
+		break;
+	case TABLE_LATER:
 		refuse(in, LOOKUP_LATER, in->ts.reason);
-	} else {
+		break;
+	default:
 		log_warn("security: local asked for file %s, which alias %s "
 			 "does not include",
 		    in->path, in->alias);
 		refuse(in, LOOKUP_REFUSED, "the alias does not include it");
+		break;
 	}
 }
 
@@ -153,6 +247,7 @@ add_table(void *arg, struct str spec)
 	e = entry_get(in->lk, spec);
 	if (!entry_ready(e, &in->wait))
 		return 0;
+	in->owners[in->ts.n] = entry_owner(e);
 	in->ts.t[in->ts.n++] = entry_table(e);
 	return 1;
 }

@@ -41,6 +41,8 @@ struct entry *entry_get(struct lookupd *lk, struct str spec);
 /* Open, or as open as it gets?  Else w is called when it is. */
 bool entry_ready(struct entry *e, struct wait *w);
 struct table *entry_table(struct entry *e);
+/* Whose file it is; 0: root's, or it is none. */
+uint32_t entry_owner(const struct entry *e);
 /* Forget all tables: they are opened anew when asked for. */
 void entries_forget(struct lookupd *lk);
 

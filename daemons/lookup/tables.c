@@ -3,6 +3,8 @@
  * Open tables.  Their files come from the broker; while they are on their way
  * the questions that need them wait.
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include "base/mem.h"
 #include "edge/broker.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 
 #include "lookupd.h"
 
@@ -35,6 +38,7 @@ struct entry {
 	size_t nfiles;
 	size_t missing; /* answers still to come */
 	struct wait_list waits;
+	uint32_t owner; /* of its first file */
 	int64_t looked_ms;
 	bool fetching;
 };
@@ -112,9 +116,12 @@ on_file(unsigned type, const void *rec, int *fds, void *arg)
 	const struct broker_refused *no = rec;
 	struct file *f = arg;
 	struct entry *e = f->entry;
+	struct stat st;
 
 	f->ask = 0;
 	if (type == BROKER_FILE) {
+		if (f == &e->files[0] && sealed_fstat(fds[0], &st) == 0)
+			e->owner = (uint32_t)st.st_uid;
 		f->fd = fds[0];
 		fds[0] = -1;
 	} else {
@@ -230,6 +237,12 @@ struct table *
 entry_table(struct entry *e)
 {
 	return e->table;
+}
+
+uint32_t
+entry_owner(const struct entry *e)
+{
+	return e->owner;
 }
 
 void

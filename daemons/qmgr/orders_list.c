@@ -274,7 +274,8 @@ show_dropped(struct listing *l)
 		return false;
 	}
 	if (strlen(name) > QID_MAX || name[0] == '.' ||
-	    maildrop_stat(l->o->q, name, &st) == -1)
+	    maildrop_stat(l->o->q, name, &st) == -1 ||
+	    (st.st_mode & S_IXUSR) == 0) /* it is being written */
 		return true;
 	e.qid = str_of(name);
 	e.arrived_us = (int64_t)st.st_mtime * 1000000;

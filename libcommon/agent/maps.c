@@ -14,6 +14,7 @@ struct maps_memo {
 	char *key; /* what was asked; NULL: nothing */
 	char *value;
 	bool found;
+	uint32_t owner;
 	int64_t until_ms;
 };
 
@@ -71,7 +72,8 @@ slot(struct maps *m, const char *key)
 
 /* Takes the key over. */
 static void
-remember(struct maps *m, char *key, bool found, struct str value)
+remember(struct maps *m, char *key, bool found, struct str value,
+    uint32_t owner)
 {
 	struct maps_memo *e = slot(m, key);
 
@@ -79,6 +81,7 @@ remember(struct maps *m, char *key, bool found, struct str value)
 	e->key = key;
 	e->value = str_dup(value);
 	e->found = found;
+	e->owner = owner;
 	e->until_ms = loop_now(m->loop) + MAPS_MS;
 }
 
@@ -94,6 +97,7 @@ at_hand(struct map_call *c)
 	if (e->key != NULL && strcmp(e->key, c->key) == 0 &&
 	    loop_now(c->m->loop) < e->until_ms) {
 		free(c->key);
+		c->owner = e->owner;
 		c->fn(e->found ? MAP_FOUND : MAP_NONE, str_of(e->value),
 		    c->arg);
 		return true;
@@ -114,7 +118,7 @@ answer(struct map_call *c, int status, struct str value)
 		c->fn(MAP_LATER, value, c->arg);
 		return;
 	}
-	remember(c->m, c->key, status == LOOKUP_FOUND, value);
+	remember(c->m, c->key, status == LOOKUP_FOUND, value, c->owner);
 	c->fn(status == LOOKUP_FOUND ? MAP_FOUND : MAP_NONE, value, c->arg);
 }
 
@@ -123,11 +127,15 @@ on_answer(unsigned type, const void *rec, int *fds, void *arg)
 {
 	const struct lookup_answer *a = rec;
 
+	struct map_call *c = arg;
+
 	(void)fds;
+	if (type != 0)
+		c->owner = a->owner;
 	if (type == 0)
-		answer(arg, -1, STR("no lookup service"));
+		answer(c, -1, STR("no lookup service"));
 	else
-		answer(arg, a->status, a->value);
+		answer(c, a->status, a->value);
 }
 
 static char *

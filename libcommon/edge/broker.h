@@ -98,25 +98,27 @@ enum grant_kind {
 #define broker_file_FIELDS(F)
 
 /*
- * lookup: a file that an alias includes, opened as default_privs.  The answer
- * is BROKER_FILE.
+ * lookup: a file that an alias includes, `UID:PATH`, opened as user UID, who
+ * owns the alias file or another included one; as default_privs with 0.  The
+ * answer is BROKER_FILE.
  */
 #define broker_include_FIELDS(F) \
-	F(STR, path, 512)
+	F(STR, path, 524)
 
 /*
  * local, virtual: a mailbox process for a user.  For local the name is a login
  * name and the launcher asks the system's databases; for virtual uid and gid
  * come from the configured maps and the base directory from configuration.
  * With dir (local only, without a name) it is the process that writes files
- * of that directory, for aliases, as default_privs.  The answer is a channel
+ * of that directory, for aliases: `UID:DIRECTORY`, with the rights of the owner
+ * of the alias file, or those of default_privs when UID is 0.  The answer is a channel
  * of edge `mailbox`.
  */
 #define broker_mailbox_FIELDS(F) \
 	F(STR, user, 64) \
 	F(U32, uid) \
 	F(U32, gid) \
-	F(STR, dir, 512)
+	F(STR, dir, 524)
 #define broker_mailbox_open_FIELDS(F) \
 	F(U32, uid) \
 	F(STR, home, 1024)

@@ -54,14 +54,15 @@
 	F(STR, component, 32)
 /*
  * A mailbox process: user is a login name, or empty when uid and gid count; or
- * dir is a directory, and the process writes files there as default_privs.
+ * dir is UID:DIRECTORY, and the process writes files there as that user, who
+ * owns an alias file, or as default_privs.
  */
 #define launch_mailbox_FIELDS(F) \
 	F(U32, instance) \
 	F(U32, uid) \
 	F(U32, gid) \
 	F(STR, user, 64) \
-	F(STR, dir, 512)
+	F(STR, dir, 524)
 #define launch_spawned_FIELDS(F) \
 	F(U32, pid) \
 	F(U32, uid) \
@@ -95,7 +96,7 @@
 /* A file that the configuration names: what is enum launch_what. */
 #define launch_open_FIELDS(F) \
 	F(U8, what) \
-	F(STR, name, 512)
+	F(STR, name, 524)
 #define launch_file_FIELDS(F)
 #define launch_refused_FIELDS(F) \
 	F(U32, error) \
@@ -104,7 +105,7 @@
 enum launch_what {
 	OPEN_LOG = 1,
 	OPEN_TABLE,
-	OPEN_INCLUDE, /* of an alias: any path, with the rights of default_privs */
+	OPEN_INCLUDE, /* of an alias: `UID:PATH`, see BROKER_INCLUDE */
 	OPEN_UNIX, /* a connection to a socket, with the rights of mail_owner */
 };
 

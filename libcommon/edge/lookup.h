@@ -40,12 +40,16 @@ enum find_flags {
 	FIND_PARENTS = 0x4, /* domains stand for their subdomains */
 };
 
-/* answer.flags: FIND_EXT_USED when the key had the extension in it. */
+/*
+ * answer.flags: FIND_EXT_USED when the key had the extension in it.  owner is
+ * whose file a table that was found by FIND_PLAIN is; 0: root's, or no file.
+ */
 #define FIND_EXT_USED 0x1
 
 #define lookup_answer_FIELDS(F) \
 	F(U8, status) \
 	F(U8, flags) \
+	F(U32, owner) \
 	F(STR, key, LOOKUP_KEY_MAX) \
 	F(STR, value, LOOKUP_VALUE_MAX)
 
@@ -69,8 +73,10 @@ enum lookup_status {
 	F(STR, gecos, 512)
 
 /*
- * local: a piece of an :include: file that this alias of alias_maps names.
- * The stamp is the same for all pieces of a file that has not changed.
+ * local: a piece of an :include: file that this alias of alias_maps names, or
+ * another such file that was read for it.  The stamp is the same for all pieces
+ * of a file that has not changed; owner is with whose rights files that it
+ * names are written.
  */
 #define lookup_include_FIELDS(F) \
 	F(STR, alias, LOOKUP_KEY_MAX) \
@@ -81,6 +87,7 @@ enum lookup_status {
 	F(U8, status) \
 	F(U8, more) \
 	F(U64, stamp) \
+	F(U32, owner) \
 	F(STR, text, LOOKUP_VALUE_MAX)
 
 #define EDGE_LOOKUP(R) \
