@@ -67,26 +67,22 @@ borrow_dir(struct launcher *l, const char *path, uid_t uid, gid_t gid)
 static uid_t lenders[LENDERS_MAX];
 static size_t nlenders;
 
-void
-borrow_note(int fd)
-{
-	struct stat st;
-
-	if (fd == -1 || fstat(fd, &st) == -1 || st.st_uid == 0)
-		return;
-	for (size_t i = 0; i < LENDERS_MAX && i < nlenders; i++)
-		if (lenders[i] == st.st_uid)
-			return;
-	lenders[nlenders++ % LENDERS_MAX] = st.st_uid;
-}
-
 static bool
 is_lender(uid_t uid)
 {
 	for (size_t i = 0; i < LENDERS_MAX && i < nlenders; i++)
 		if (lenders[i] == uid)
 			return true;
-	return false;
+	return uid == 0; /* instead of whom default_privs lends */
+}
+
+void
+borrow_note(int fd)
+{
+	struct stat st;
+
+	if (fd != -1 && fstat(fd, &st) == 0 && !is_lender(st.st_uid))
+		lenders[nlenders++ % LENDERS_MAX] = st.st_uid;
 }
 
 int
@@ -98,7 +94,7 @@ borrow_user(const struct launcher *l, struct str *path, uid_t *uid, gid_t *gid)
 
 	if (!str_token(path, ":", &number) ||
 	    str_u64(number, UINT32_MAX, &owner) == -1 ||
-	    (owner != 0 && !is_lender((uid_t)owner))) {
+	    !is_lender((uid_t)owner)) {
 		errno = EPERM;
 		return -1;
 	}

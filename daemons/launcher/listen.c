@@ -19,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "net/netaddr.h"
 #include "net/unixsock.h"
 
 #include "launcher.h"
@@ -45,16 +46,6 @@ keep(struct launcher *l, char *key, int fd)
 	s->generation = l->generation;
 	LIST_INSERT_HEAD(&l->listeners, s, link);
 	return fd;
-}
-
-static void
-addr_text(const struct netaddr *a, char *out, size_t size)
-{
-	char ip[INET6_ADDRSTRLEN];
-
-	inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->ip, ip, sizeof(ip));
-	snprintf(out, size, a->family == 4 ? "%s:%u" : "[%s]:%u", ip,
-	    a->port);
 }
 
 static int
@@ -89,12 +80,13 @@ bind_inet(const struct netaddr *a)
 int
 listen_inet(struct launcher *l, const struct netaddr *a, struct buf *err)
 {
-	char text[INET6_ADDRSTRLEN + 16];
+	char text[NETADDR_TEXT + 16], ip[NETADDR_TEXT];
 	char *key;
 	struct listener *s;
 	int fd;
 
-	addr_text(a, text, sizeof(text));
+	snprintf(text, sizeof(text), a->family == 4 ? "%s:%u" : "[%s]:%u",
+	    netaddr_text(a, ip), a->port);
 	key = xasprintf("inet:%s", text);
 	s = find(l, key);
 	if (s != NULL) {

@@ -12,7 +12,6 @@
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -32,6 +31,7 @@
 #include "base/note.h"
 #include "base/self.h"
 #include "log/log.h"
+#include "net/notify.h"
 #include "sandbox/reach.h"
 
 #include "launcher.h"
@@ -83,29 +83,6 @@ launcher_say(struct launcher *l, int level, const char *fmt, ...)
 		    level_word[level], text);
 	if (n > 0 && write(fd, line, (size_t)n) == -1)
 		n = 0; /* there is nobody left to tell */
-	close(fd);
-}
-
-/* Tell systemd, or whoever set NOTIFY_SOCKET (sd_notify(3)). */
-static void
-notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (path == NULL || (path[0] != '/' && path[0] != '@') ||
-	    strlen(path) >= sizeof(un.sun_path))
-		return;
-	memcpy(un.sun_path, path, strlen(path));
-	if (path[0] == '@')
-		un.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return;
-	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&un,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    strlen(path)));
 	close(fd);
 }
 
@@ -223,7 +200,7 @@ on_reload(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)rec;
 	(void)fds;
 	buf_init(&err, 65536);
-	notify("RELOADING=1");
+	notify_supervisor("RELOADING=1");
 	if (same_overlays(l, &err) == -1 || plan(l, &err) == -1) {
 		a.error = EINVAL;
 	} else {
@@ -232,7 +209,7 @@ on_reload(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	}
 	a.text = str_sub(buf_get(&err), 0, 1024);
 	chan_answer(ch, LAUNCH_DONE, id, &a, NULL);
-	notify("READY=1");
+	notify_supervisor("READY=1");
 	buf_clear(&err);
 }
 
@@ -245,7 +222,7 @@ on_up(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)id;
 	(void)rec;
 	(void)fds;
-	notify("READY=1\nSTATUS=accepting mail");
+	notify_supervisor("READY=1\nSTATUS=accepting mail");
 	if (l->say_fd == -1)
 		return;
 	dprintf(l->say_fd, "ready\n");
@@ -402,7 +379,7 @@ on_signal(int sig, void *arg)
 			chan_tell(l->broker, LAUNCH_HUP, 0, &rec, NULL);
 		break;
 	default:
-		notify("STOPPING=1");
+		notify_supervisor("STOPPING=1");
 		if (l->broker == NULL || l->stopping)
 			loop_stop(l->loop, 0);
 		else

@@ -1,2 +1,2 @@
 # Internet addresses and lists of networks; sockets with a name.
-COMMON_SRCS += net/netaddr.c net/netlist.c net/unixsock_$(PORT).c
+COMMON_SRCS += net/netaddr.c net/netlist.c net/notify.c net/unixsock_$(PORT).c
