@@ -319,27 +319,17 @@ proc_stop(struct proc *p, uint32_t grace_ms)
 {
 	struct broker_stop s = { .grace_ms = grace_ms };
 
-	switch (p->state) {
-	case PROC_ASLEEP:
-	case PROC_DOWN:
+	if (p->state <= PROC_DOWN) { /* in the order of their lives */
 		p->state = PROC_GONE;
 		timer_cancel(&p->timer);
-		break;
-	case PROC_STARTING:
-	case PROC_ATTESTING:
+	} else if (p->state <= PROC_ATTESTING) {
 		p->state = PROC_STOPPING;
 		proc_kill(p);
-		break;
-	case PROC_UP:
-	case PROC_READY:
+	} else if (p->state <= PROC_READY) {
 		p->state = PROC_STOPPING;
 		if (p->ch != NULL)
 			chan_tell(p->ch, BROKER_STOP, 0, &s, NULL);
 		timer_set(&p->timer, (int64_t)grace_ms + 1000);
-		break;
-	case PROC_STOPPING:
-	case PROC_GONE:
-		break;
 	}
 }
 

@@ -82,12 +82,14 @@ static bool
 may_accept(const struct service *s)
 {
 	struct gate *g = s->gate;
-	struct worker *w = gate_worker(g);
+	struct worker *w;
 
-	if (w == NULL || (g->hold.armed && w->active >= WORKER_SESSIONS_MANY))
+	if (g->stopping || g->pause.armed || !s->have ||
+	    (s->max > 0 && s->active >= s->max))
 		return false;
-	return !g->stopping && !g->pause.armed && s->have &&
-	    (s->max == 0 || s->active < s->max);
+	w = gate_worker(g);
+	return w != NULL &&
+	    !(g->hold.armed && w->active >= WORKER_SESSIONS_MANY);
 }
 
 /* An administrator is to know why clients wait, but not from each of them. */

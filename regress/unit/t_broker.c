@@ -516,6 +516,7 @@ test_unix(void **state)
 	run_component("smtp");
 	run_component("smtpd");
 	planned();
+	wake("smtp");
 	a = actor("smtp");
 	seal(a);
 	for (size_t i = 0; i < NELEM(bad); i++) {
