@@ -70,6 +70,9 @@ errand_free(struct errand *e)
 	free(e->user);
 	free(e->home);
 	free(e->whom);
+	free(e->pass_addr);
+	free(e->pass_transport);
+	free(e->pass_nexthop);
 	free(e);
 }
 
@@ -155,7 +158,16 @@ errand_end(struct errand *e)
 	struct agent_fate f = { .fate = e->fate,
 		.dsn = str_of(e->dsn),
 		.text = str_of(e->text2) };
+	struct local *lo = e->lo;
+	struct agent_job *j = e->job;
+	bool last = false;
 
+	if (pass_report(e, &last)) {
+		if (last)
+			job_end(lo, j);
+		errand_free(e);
+		return;
+	}
 	if (e->fate == 0) {
 		/* Everything it led to was left out: there is nobody. */
 		f.fate = FATE_DEFERRED;
@@ -398,8 +410,7 @@ static const char *
 unsupported(const struct conf *c)
 {
 	static const enum param_id later[] = { P_MAILBOX_COMMAND,
-		P_MAILBOX_COMMAND_MAPS, P_MAILBOX_TRANSPORT,
-		P_MAILBOX_TRANSPORT_MAPS };
+		P_MAILBOX_COMMAND_MAPS };
 
 	for (size_t i = 0; i < NELEM(later); i++)
 		if (conf_str(c, later[i]).n > 0)

@@ -133,6 +133,7 @@ struct errand {
 	size_t path;	       /* of forward_path: the next to be tried */
 	bool forwarded;	       /* .forward was read */
 	unsigned tries;
+	void (*pass_none)(struct errand *e);
 	struct buf text; /* of an :include: file, a .forward, a new message */
 	uint64_t stamp;
 	struct submit_slot *slot;
@@ -140,6 +141,10 @@ struct errand {
 
 	struct map_call map;
 	struct box_call box;
+
+	/* Another transport gets it: see pass.c. */
+	char *pass_addr, *pass_transport, *pass_nexthop;
+	uint64_t pass_ticket;
 
 	/* The worst so far, and how many lines the log has of it. */
 	enum fate fate;
@@ -226,6 +231,16 @@ void box_write(struct errand *e, struct box *b, uint8_t root, uint8_t flags,
 
 /* Send all TO_ADDRESS targets that are not done and have e->target's owner. */
 void forward_begin(struct errand *e);
+
+/* --- pass.c --------------------------------------------------------------- */
+
+/*
+ * The user that e->target is (or nobody: fallback) may belong to another
+ * transport.  none() goes on when he does not.
+ */
+void pass_ask(struct errand *e, bool fallback, void (*none)(struct errand *e));
+/* The end of an errand that has something to pass on: false if not. */
+bool pass_report(struct errand *e, bool *last);
 
 /* --- named.c -------------------------------------------------------------- */
 struct names {

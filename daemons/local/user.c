@@ -58,20 +58,13 @@ fill_names(const struct errand *e, struct names *n)
 /* --- nobody --------------------------------------------------------------- */
 
 static void
-unknown(struct errand *e)
+nobody(struct errand *e)
 {
 	struct str relay = conf_str(e->lo->conf, P_LUSER_RELAY);
 	char text[ADDR_MAX + 32];
 	struct names n;
 	struct buf to;
 
-	if (conf_str(e->lo->conf, P_FALLBACK_TRANSPORT).n > 0 ||
-	    conf_list(e->lo->conf, P_FALLBACK_TRANSPORT_MAPS).n > 0) {
-		errand_note(e, FATE_DEFERRED, STR("4.3.5"),
-		    STR("fallback_transport is not supported by this version"));
-		route_next(e);
-		return;
-	}
 	buf_init(&to, ADDR_MAX);
 	fill_names(e, &n);
 	if (relay.n > 0 && named_expand(relay, &n, &to) == 0 && to.len > 0) {
@@ -88,9 +81,15 @@ unknown(struct errand *e)
 	route_next(e);
 }
 
+static void
+unknown(struct errand *e)
+{
+	pass_ask(e, true, nobody);
+}
+
 /* --- the mailbox ---------------------------------------------------------- */
 
-static void get_mailbox(struct errand *e);
+static void own_mailbox(struct errand *e);
 
 static void
 on_written(unsigned type, const void *rec, int *fds, void *arg)
@@ -100,7 +99,7 @@ on_written(unsigned type, const void *rec, int *fds, void *arg)
 
 	(void)fds;
 	if (type == 0 && e->tries < TRIES_MAX) {
-		get_mailbox(e); /* it was about to end */
+		own_mailbox(e); /* it was about to end */
 		return;
 	}
 	if (type == 0 || w->fate < FATE_SENT || w->fate > FATE_DEFERRED)
@@ -138,7 +137,7 @@ on_mailbox(struct box *b, const char *why, void *arg)
 }
 
 static void
-get_mailbox(struct errand *e)
+own_mailbox(struct errand *e)
 {
 	struct box_who who = { .user = str_of(e->user) };
 
@@ -155,6 +154,13 @@ get_mailbox(struct errand *e)
 		return;
 	}
 	box_get(e->lo->boxes, &who, &e->box, on_mailbox, e);
+}
+
+static void
+get_mailbox(struct errand *e)
+{
+	e->tries = 0;
+	pass_ask(e, false, own_mailbox);
 }
 
 /* --- .forward ------------------------------------------------------------- */

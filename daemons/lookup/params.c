@@ -40,6 +40,8 @@ static const struct {
 	{ "rewrite", "sender_dependent_default_transport_maps" },
 	{ "rewrite", "relocated_maps" },
 	{ "rewrite", "fast_flush_domains" },
+	{ "rewrite", "mailbox_transport_maps" },
+	{ "rewrite", "fallback_transport_maps" },
 	/* What becomes of a message's addresses. */
 	{ "cleanup", "canonical_maps" },
 	{ "cleanup", "recipient_canonical_maps" },

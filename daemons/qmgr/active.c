@@ -247,6 +247,8 @@ rcpt_new(struct message *m, const struct env_rcpt *e, uint32_t pos)
 	r->pos = pos;
 	r->notify = e->notify;
 	r->ticket = e->ticket;
+	r->unit = NULL;
+	r->at = 0;
 	r->addr = keep(&at, e->addr);
 	r->orig = keep(&at, e->orig);
 	r->orcpt = keep(&at, e->orcpt);

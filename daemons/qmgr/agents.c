@@ -274,7 +274,44 @@ on_idle(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		boot_let_go(ch);
 }
 
+/*
+ * local has found whose mail it is, and that another transport delivers it.
+ * The way is rewrite's; what local could make up of it gets nowhere that a
+ * forwarded message would not.
+ */
+static void
+on_pass(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct deliver_pass *p = rec;
+	struct env_rcpt e = { .ticket = p->ticket, .addr = p->addr,
+		.transport = p->transport, .nexthop = p->nexthop };
+	struct qmgr *q = arg;
+	struct agent *a = agent_of(q, ch);
+	struct job *j = a == NULL ? NULL : job_find(q, a, id);
+	struct rcpt *r, *next;
+	struct message *m;
+
+	(void)fds;
+	if (j == NULL || a != &q->agents[AGENT_LOCAL] || p->addr.n == 0 ||
+	    sched_unit_told(j->unit, p->rcpt)) {
+		chan_drop(ch, "a recipient that it may not pass on");
+		return;
+	}
+	m = sched_unit_cookie(j->unit);
+	r = (struct rcpt *)(uintptr_t)sched_unit_rcpt(j->unit, p->rcpt);
+	e.notify = r->notify;
+	e.orig = r->orig.n > 0 ? r->orig : r->addr;
+	e.orcpt = r->orcpt;
+	next = rcpt_new(m, &e, r->pos);
+	next->unit = j->unit;
+	next->at = p->rcpt;
+	rcpt_free(m, r);
+	way_add(m, next);
+	qmgr_touch(q);
+}
+
 const struct chan_on agents_on[] = {
+	{ DELIVER_PASS, on_pass },
 	{ DELIVER_FATE, on_fate },
 	{ DELIVER_IDLE, on_idle },
 	{ 0, NULL },

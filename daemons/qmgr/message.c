@@ -222,13 +222,33 @@ message_force(struct sched *s, struct destination *d)
 	s->keep = keep;
 }
 
-int
-sched_rcpt_add(struct sched *s, struct sched_msg *m, struct sched_transport *t,
+void
+message_add(struct sched *s, struct sched_msg *m, struct sched_transport *t,
     struct str nexthop, struct str rcpt, uint64_t id)
 {
 	struct destination *d;
 	struct sched_unit *u;
 
+	m->live++;
+	t->rcpts++;
+	d = dest_get(s, t, nexthop,
+	    t->conf.recipient_limit == 1 ? rcpt : STR_NONE);
+	if (m->force)
+		message_force(s, d);
+	u = d->open;
+	if (u != NULL && u->msg == m && u->n < t->conf.recipient_limit) {
+		unit_add(u, id);
+		return;
+	}
+	u = unit_new(m, d);
+	unit_add(u, id);
+	dest_push(s, u, false);
+}
+
+int
+sched_rcpt_add(struct sched *s, struct sched_msg *m, struct sched_transport *t,
+    struct str nexthop, struct str rcpt, uint64_t id)
+{
 	if (m->asked == 0 || nexthop.n > SCHED_NAME_MAX ||
 	    rcpt.n > SCHED_NAME_MAX)
 		return -1;
@@ -239,21 +259,8 @@ sched_rcpt_add(struct sched *s, struct sched_msg *m, struct sched_transport *t,
 		return 0;
 	}
 	m->asked--; /* it stays in held and rcpts */
-	m->live++;
 	m->transport = t;
-	t->rcpts++;
-	d = dest_get(s, t, nexthop,
-	    t->conf.recipient_limit == 1 ? rcpt : STR_NONE);
-	if (m->force)
-		message_force(s, d);
-	u = d->open;
-	if (u != NULL && u->msg == m && u->n < t->conf.recipient_limit) {
-		unit_add(u, id);
-		return 0;
-	}
-	u = unit_new(m, d);
-	unit_add(u, id);
-	dest_push(s, u, false);
+	message_add(s, m, t, nexthop, rcpt, id);
 	return 0;
 }
 

@@ -82,6 +82,8 @@ struct rcpt {
 	uint32_t pos; /* in the envelope */
 	uint32_t notify;
 	uint64_t ticket;
+	struct sched_unit *unit; /* local passes it on: it was number at of */
+	uint32_t at;
 	struct str addr, orig, orcpt, transport, nexthop; /* into text */
 	char text[];
 };

@@ -353,6 +353,8 @@ struct sched_transport *sched_unit_transport(const struct sched_unit *u);
 struct str sched_unit_nexthop(const struct sched_unit *u);
 uint32_t sched_unit_count(const struct sched_unit *u);
 uint64_t sched_unit_rcpt(const struct sched_unit *u, uint32_t i);
+/* Is there no recipient number i, or was its fate told? */
+bool sched_unit_told(const struct sched_unit *u, uint32_t i);
 
 /* A pointer of the caller's, NULL at first: which agent has it. */
 void sched_unit_tag_set(struct sched_unit *u, void *tag);
@@ -366,6 +368,14 @@ void *sched_unit_tag(const struct sched_unit *u);
  */
 int sched_report(struct sched *s, struct sched_unit *u, uint32_t i,
     enum sched_fate f) WARN_UNUSED;
+
+/*
+ * Recipient number i of the unit, whose fate was not told, leaves it for
+ * another transport; arguments and -1 as above and in sched_rcpt_add().
+ */
+int sched_rcpt_move(struct sched *s, struct sched_unit *u, uint32_t i,
+    struct sched_transport *t, struct str nexthop, struct str rcpt,
+    uint64_t id) WARN_UNUSED;
 
 enum sched_end {
 	SCHED_END_OK,	/* the destination answered, whatever it said */

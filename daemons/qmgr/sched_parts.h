@@ -237,6 +237,10 @@ unsigned transport_lane(const struct sched_transport *t, enum sched_source from,
 
 /* --- message.c ------------------------------------------------------------ */
 void message_todo(struct sched *s, struct sched_msg *m);
+/* One more, that is wherever recipients are counted but in live. */
+void message_add(struct sched *s, struct sched_msg *m,
+    struct sched_transport *t, struct str nexthop, struct str rcpt,
+    uint64_t id);
 /* One recipient less in memory. */
 void
 message_left(struct sched *s, struct sched_msg *m, struct sched_transport *t);

@@ -90,6 +90,29 @@ sched_report(struct sched *s, struct sched_unit *u, uint32_t i,
 	return 0;
 }
 
+int
+sched_rcpt_move(struct sched *s, struct sched_unit *u, uint32_t i,
+    struct sched_transport *t, struct str nexthop, struct str rcpt,
+    uint64_t id)
+{
+	struct sched_msg *m = u->msg;
+
+	if (i >= u->n || u->rcpts[i].settled || nexthop.n > SCHED_NAME_MAX ||
+	    rcpt.n > SCHED_NAME_MAX)
+		return -1;
+	if (m->stop == SCHED_DONE) {
+		s->held[m->from]++;
+		s->stats.rcpts++;
+		message_add(s, m, t, nexthop, rcpt, id);
+	} else {
+		m->dropped = true;
+	}
+	u->rcpts[i].settled = true;
+	u->left--;
+	message_left(s, m, u->dest->transport);
+	return 0;
+}
+
 /* What an agent that died had not told, goes to the next one. */
 static void
 unit_again(struct sched *s, struct sched_unit *u)
@@ -176,6 +199,12 @@ uint64_t
 sched_unit_rcpt(const struct sched_unit *u, uint32_t i)
 {
 	return u->rcpts[i].id;
+}
+
+bool
+sched_unit_told(const struct sched_unit *u, uint32_t i)
+{
+	return i >= u->n || u->rcpts[i].settled;
 }
 
 void

@@ -7,33 +7,46 @@
 
 #include "base/mem.h"
 #include "edge/ticket.h"
+#include "log/log.h"
 #include "mail/address.h"
 #include "mail/dsn.h"
 
 #include "qmgr.h"
 
+/* Its fate: to the log, on record, to the scheduler. */
+static void
+settle(struct message *m, struct rcpt *r, enum event_fate fate,
+    const char *status, struct str dsn, struct str text)
+{
+	enum sched_fate sf = fate == EVENT_TRIED ? SCHED_PUT_OFF :
+	    fate == EVENT_FAILED ? SCHED_BOUNCED : SCHED_DELIVERED;
+	struct sched_unit *u = r->unit;
+	uint32_t at = r->at;
+
+	active_log(m, r, dsn, status, text);
+	active_fate(m, r, fate, dsn, text, STR_NONE);
+	if (u == NULL)
+		sched_rcpt_note(m->q->sched, m->sm, sf);
+	else if (sched_report(m->q->sched, u, at, sf) == -1)
+		log_fatal("%s: a recipient was passed on twice", m->name);
+}
+
 static void
 put_off(struct message *m, struct rcpt *r, struct str dsn, struct str text)
 {
-	active_log(m, r, dsn, "deferred", text);
-	active_fate(m, r, EVENT_TRIED, dsn, text, STR_NONE);
-	sched_rcpt_note(m->q->sched, m->sm, SCHED_PUT_OFF);
+	settle(m, r, EVENT_TRIED, "deferred", dsn, text);
 }
 
 static void
 give_up(struct message *m, struct rcpt *r, struct str dsn, struct str text)
 {
-	active_log(m, r, dsn, "bounced", text);
-	active_fate(m, r, EVENT_FAILED, dsn, text, STR_NONE);
-	sched_rcpt_note(m->q->sched, m->sm, SCHED_BOUNCED);
+	settle(m, r, EVENT_FAILED, "bounced", dsn, text);
 }
 
 static void
 drop(struct message *m, struct rcpt *r, struct str dsn, struct str text)
 {
-	active_log(m, r, dsn, "sent", text);
-	active_fate(m, r, EVENT_DROPPED, dsn, text, STR_NONE);
-	sched_rcpt_note(m->q->sched, m->sm, SCHED_DELIVERED);
+	settle(m, r, EVENT_DROPPED, "sent", dsn, text);
 }
 
 /*
@@ -84,6 +97,23 @@ is_double_bounce(const struct message *m, const struct rcpt *r)
 	    P_DOUBLE_BOUNCE_SENDER));
 }
 
+static int
+hand_over(struct message *m, struct rcpt *r, struct sched_transport *t,
+    struct str nexthop)
+{
+	uint64_t id = (uint64_t)(uintptr_t)r;
+	struct sched_unit *u = r->unit;
+
+	if (u == NULL)
+		return sched_rcpt_add(m->q->sched, m->sm, t, nexthop, r->addr,
+		    id);
+	if (sched_rcpt_move(m->q->sched, u, r->at, t, nexthop, r->addr,
+	    id) == -1)
+		return -1;
+	r->unit = NULL;
+	return 0;
+}
+
 void
 way_add(struct message *m, struct rcpt *r)
 {
@@ -115,6 +145,11 @@ way_add(struct message *m, struct rcpt *r)
 	case TRANSPORT_AGENT:
 		break;
 	}
+	if (t->agent == AGENT_LOCAL && r->unit != NULL) {
+		put_off(m, r, STR("4.3.5"), STR("mail system configuration "
+		    "error: local passes mail on to itself"));
+		return;
+	}
 	if (t->agent == AGENT_LOCAL && is_double_bounce(m, r)) {
 		drop(m, r, STR("2.0.0"), STR("undeliverable postmaster "
 		    "notification discarded"));
@@ -129,8 +164,7 @@ way_add(struct message *m, struct rcpt *r)
 	     !str_starts(r->nexthop, STR(NEXTHOP_UNIX)); p++)
 		*p = (char)ascii_lower((unsigned char)*p);
 	lower = str_of(nexthop);
-	if (sched_rcpt_add(q->sched, m->sm, t->st, lower, r->addr,
-	    (uint64_t)(uintptr_t)r) == -1)
+	if (hand_over(m, r, t->st, lower) == -1)
 		put_off(m, r, STR("4.3.5"), STR("address too long"));
 }
 

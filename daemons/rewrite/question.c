@@ -54,7 +54,9 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 	if (r == ASK_FOUND) {
 		a->addr = buf_get(addr);
 		a->class = (uint8_t)class;
-		r = route_of(q, a->addr, class, route);
+		r = q->flags & (RESOLVE_MAILBOX | RESOLVE_FALLBACK) ?
+		    route_of_user(q, a->addr, route) :
+		    route_of(q, a->addr, class, route);
 	}
 	if (r == ASK_FOUND && (q->flags & RESOLVE_EXISTS) != 0)
 		r = exists(q, a->addr, class, route, &there, &a->text);

@@ -118,6 +118,9 @@ struct route {
 
 enum asked route_of(struct question *q, struct str addr,
     enum resolve_class class, struct route *out);
+/* That of mailbox_transport, fallback_transport, and their tables. */
+enum asked route_of_user(struct question *q, struct str addr,
+    struct route *out);
 /* A transport that delivers nothing: its next hop is the reason why. */
 bool route_refuses(struct str transport);
 

@@ -125,3 +125,37 @@ route_of(struct question *q, struct str addr, enum resolve_class class,
 	own(out);
 	return ASK_FOUND;
 }
+
+enum asked
+route_of_user(struct question *q, struct str addr, struct route *out)
+{
+	const struct conf *c = q->rw->conf;
+	bool fallback = (q->flags & RESOLVE_FALLBACK) != 0;
+	enum param_id maps = fallback ? P_FALLBACK_TRANSPORT_MAPS :
+	    P_MAILBOX_TRANSPORT_MAPS;
+	struct str value = STR_NONE;
+	enum asked r = ASK_NONE;
+
+	/* Without a next hop of its own: that of the local transport. */
+	by_class(c, CLASS_LOCAL, addr_domain(addr), out);
+	if (conf_list(c, maps).n > 0)
+		r = ask_find(q, FIND_PLAIN, 0, maps, STR_NONE,
+		    addr_local(addr), &value);
+	if (r == ASK_WAIT || r == ASK_LATER)
+		return r;
+	if (r == ASK_NONE)
+		value = conf_str(c, fallback ? P_FALLBACK_TRANSPORT :
+		    P_MAILBOX_TRANSPORT);
+	value = str_trim(value);
+	out->transport = STR_NONE;
+	if (value.n > 0) {
+		struct str next = out->nexthop;
+		bool configured = out->configured;
+
+		apply(value, out, next);
+		if (str_eq(out->nexthop, next))
+			out->configured = configured;
+	}
+	own(out);
+	return ASK_FOUND;
+}

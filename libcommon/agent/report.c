@@ -43,11 +43,34 @@ agent_log(const struct agent_job *j, struct str to, struct str orig,
 	    status_word(f->fate), STR_ARG(f->text));
 }
 
+/* Recipient n has been told of: true when it was the last. */
+static bool
+told(struct agent_job *j, uint16_t n)
+{
+	struct deliver_done done;
+
+	if (j->rcpts[n].told)
+		log_fatal("fate of a recipient reported twice");
+	memset(&done, 0, sizeof(done));
+	j->rcpts[n].told = true;
+	j->left--;
+	if (j->ch != NULL && j->left == 0)
+		chan_answer(j->ch, DELIVER_DONE, j->id, &done, NULL);
+	return j->left == 0;
+}
+
+bool
+agent_pass(struct agent_job *j, const struct deliver_pass *p)
+{
+	if (j->ch != NULL)
+		chan_tell(j->ch, DELIVER_PASS, j->id, p, NULL);
+	return told(j, p->rcpt);
+}
+
 bool
 agent_report(struct agent_job *j, uint16_t n, const struct agent_fate *f)
 {
 	struct agent_rcpt *r = &j->rcpts[n];
-	struct deliver_done done;
 	struct deliver_fate rec = { .rcpt = n,
 		.fate = (uint8_t)f->fate,
 		.dsn = str_sub(f->dsn, 0, 16),
@@ -56,16 +79,8 @@ agent_report(struct agent_job *j, uint16_t n, const struct agent_fate *f)
 		.transfer_ms =
 		    (uint32_t)((clock_wall_us() - j->began_us) / 1000) };
 
-	if (r->told)
-		log_fatal("fate of a recipient reported twice");
-	memset(&done, 0, sizeof(done));
-	r->told = true;
-	j->left--;
 	agent_log(j, r->addr, r->orig, f);
-	if (j->ch != NULL) {
+	if (j->ch != NULL)
 		chan_tell(j->ch, DELIVER_FATE, j->id, &rec, NULL);
-		if (j->left == 0)
-			chan_answer(j->ch, DELIVER_DONE, j->id, &done, NULL);
-	}
-	return j->left == 0;
+	return told(j, n);
 }

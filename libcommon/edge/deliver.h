@@ -69,6 +69,18 @@ enum fate_flags {
 	FATE_DSN = 0x2,
 };
 
+/*
+ * local alone: a recipient, perhaps with another address, that another
+ * transport is to deliver to in this attempt (mailbox_transport,
+ * fallback_transport).  It counts as reported.  The way is rewrite's.
+ */
+#define deliver_pass_FIELDS(F) \
+	F(U16, rcpt) \
+	F(U64, ticket) \
+	F(STR, addr, ADDR_MAX) \
+	F(STR, transport, 64) \
+	F(STR, nexthop, ADDR_MAX)
+
 #define deliver_done_FIELDS(F)
 
 /* The agent has been idle: may it leave?  Yes is to close the channel. */
@@ -77,6 +89,7 @@ enum fate_flags {
 #define EDGE_DELIVER(R) \
 	R(DELIVER_JOB, deliver_job, REC_ASK, SIDE_A, 1) \
 	R(DELIVER_FATE, deliver_fate, REC_TELL, SIDE_B, 0) \
+	R(DELIVER_PASS, deliver_pass, REC_TELL, SIDE_B, 0) \
 	R(DELIVER_DONE, deliver_done, REC_ANSWER, SIDE_B, 0) \
 	R(DELIVER_IDLE, deliver_idle, REC_TELL, SIDE_B, 0)
 

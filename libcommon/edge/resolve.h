@@ -23,6 +23,10 @@
 enum resolve_flags {
 	RESOLVE_EXISTS = 0x1, /* look for the mailbox, too */
 	RESOLVE_SENDER = 0x2, /* the address is a sender's */
+	/* The way is that of mailbox_transport(_maps), or fallback_transport;
+	 * without a transport when there is none. */
+	RESOLVE_MAILBOX = 0x8,
+	RESOLVE_FALLBACK = 0x10,
 	RESOLVE_FLUSH = 0x4, /* exists: is its domain in fast_flush_domains? */
 };
 

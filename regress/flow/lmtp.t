@@ -169,6 +169,67 @@ $sink->forget_messages;
 is($pi->send(to => 'user@test.example')->{code}, 250, 'a virtual mailbox user');
 @m = $sink->wait(1, 15);
 is("@{ ($m[0] // {})->{to} // [] }", 'user@test.example', 'virtual_transport');
+# mailbox_transport: whoever has an account here.  An alias leads to him first.
+my ($user, $other) = qw(daemon bin);
+$sink->clear;
+$sink->forget_messages;
+$pi->file('aliases', "boss $user\ngone nosuchuser\nteam \\$user, x\@unix.example\n",
+    "quiet $other\n");
+$pi->file('mbt', "$other discard:said no more\n");
+$pi->file('fbt', "nosuchuser error:5.1.1 really nobody\n");
+$pi->set(mydestination => 'here.example, $myhostname', alias_maps => 'texthash:aliases',
+    local_recipient_maps => '', recipient_delimiter => '+',
+    mailbox_transport => "lmtp:unix:$dir/Sock/Lmtp",
+    mailbox_transport_maps => 'texthash:mbt',
+    fallback_transport => 'lmtp:unix:private/none',
+    fallback_transport_maps => 'texthash:fbt')->reload;
+sub arrives
+{
+	my ($at, $to, $from, $what) = @_;
+	post('a@test.example', $from);
+	my @m = $at->wait(1, 15);
+	is(join(' ', sort map { @{ $_->{to} } } @m), $to, $what);
+	$at->forget_messages;
+}
+arrives($sink, "$user\@here.example", "$user\@here.example", 'mailbox_transport');
+logged("$user\@here.example", qr/relay=mx\.test\.example\[.*Lmtp\].*status=sent/,
+    'logged by the client');
+arrives($sink, "$user+ext\@here.example", "$user+ext\@here.example",
+    'with its extension');
+arrives($sink, "$user\@mx.test.example", 'boss@here.example', 'behind an alias');
+logged("$user\@mx.test.example", qr/orig_to=<boss\@here\.example>, relay=mx/,
+    'orig_to is the alias');
+post('', 'team@here.example');
+@m = $sink->wait(2, 15);
+is(join(' ', sort map { @{ $_->{to} } } @m), "$user\@mx.test.example x\@unix.example",
+    'a user, and an address elsewhere');
+$sink->forget_messages;
+$late->forget_messages;
+arrives($late, 'stranger@here.example', 'stranger@here.example',
+    'fallback_transport');
+post('', 'gone@here.example', 'quiet@here.example');
+logged('nosuchuser@mx.test.example',
+    qr/orig_to=<gone\@here\.example>, relay=none.*dsn=5\.1\.1, status=bounced \(really nobody\)/,
+    'fallback_transport_maps');
+logged("$other\@mx.test.example", qr/.*relay=none.*status=sent \(said no more\)/,
+    'mailbox_transport_maps');
+$sink->rule(rcpt => '450 4.2.0 not now', match => "$user\@");
+post('', "$user\@here.example");
+logged("$user\@here.example", qr/.*status=deferred.*450 4\.2\.0 not now/,
+    'put off');
+$sink->clear;
+$pi->cmd('postqueue', '-f');
+@m = $sink->wait(1, 15);
+is("@{ ($m[0] // {})->{to} // [] }", "$user\@here.example", 'and tried again');
+ok(wait_until(sub { ($pi->cmd('mailq'))[1] !~ /here\.example/ }, 10),
+    'nothing of it is left') or diag(($pi->cmd('mailq'))[1]);
+my ($audit, $said) = $> == 0 ? $pi->mailctl('sandbox', 'audit', 'smtp') : (0, '');
+is($audit, '0', 'nobody holds more than he may') or diag($said);
+$pi->set(mailbox_transport => 'local', mailbox_transport_maps => '')->reload;
+post('', "$user\@here.example");
+logged("$user\@here.example", qr/.*dsn=4\.3\.5, status=deferred \(.*itself\)/,
+    'local does not pass mail on to itself');
+
 # --- Dovecot -----------------------------------------------------------------------
 
 SKIP: {

@@ -424,6 +424,64 @@ test_lying_agent(void **state)
 	sim_free(w);
 }
 
+/* An agent finds that two of three recipients are another's. */
+static void
+test_move(void **state)
+{
+	static const uint8_t key[SIPHASH_KEY];
+	struct sim *w = sim_new(NULL);
+	struct sched_ops ops = sim_ops;
+	struct sched_transport_conf c;
+	struct sched_transport *t;
+	struct sched_unit *u;
+	struct str hop = STR("there"), name = STR("x");
+	struct mail *m;
+
+	(void)state;
+	ops.deliver = catch_deliver;
+	sched_free(&w->sched);
+	w->sched = sched_new(&w->limits, &ops, w, key);
+	sched_tick(w->sched, 0, WALL_BASE);
+	sched_transport_conf_init(&c);
+	w->sites[1].transport = sched_transport_set(w->sched, STR("local"), &c);
+	t = sched_transport_set(w->sched, STR("lmtp"), &c);
+	m = sim_mail(w, SCHED_INCOMING, 3, 1, 1);
+	sim_for(w, 1);
+	u = caught;
+	assert_int_equal(sched_report(w->sched, u, 1, SCHED_DELIVERED), 0);
+	m->fate[1] = 1 + SCHED_DELIVERED;
+	/* Not one whose fate was told, nor one that is not there. */
+	assert_true(sched_unit_told(u, 1) && sched_unit_told(u, 3));
+	assert_int_equal(sched_rcpt_move(w->sched, u, 1, t, hop, name, 1), -1);
+	assert_int_equal(sched_rcpt_move(w->sched, u, 3, t, hop, name, 1), -1);
+	for (uint32_t i = 0; i < 3; i += 2) {
+		assert_false(sched_unit_told(u, i));
+		assert_int_equal(sched_rcpt_move(w->sched, u, i, t, hop, name,
+		    sched_unit_rcpt(u, i)), 0);
+		assert_true(sched_unit_told(u, i));
+		assert_null(sched_check(w->sched));
+	}
+	sched_unit_end(w->sched, u, SCHED_END_OK, STR(""));
+	assert_false(m->gone);
+	caught = NULL;
+	sim_for(w, 1);
+	/* They go together, by the other transport, in this attempt. */
+	u = caught;
+	assert_non_null(u);
+	assert_true(sched_unit_transport(u) == t);
+	assert_true(str_eq(sched_unit_nexthop(u), hop));
+	assert_int_equal(sched_unit_count(u), 2);
+	assert_int_equal(sched_report(w->sched, u, 0, SCHED_DELIVERED), 0);
+	assert_int_equal(sched_report(w->sched, u, 1, SCHED_DELIVERED), 0);
+	m->fate[0] = m->fate[2] = 1 + SCHED_DELIVERED;
+	sched_unit_end(w->sched, u, SCHED_END_OK, STR(""));
+	sim_for(w, 1);
+	assert_true(m->gone);
+	assert_int_equal(m->what, SCHED_DONE);
+	sim_sane(w);
+	sim_free(w);
+}
+
 static void
 test_transports(void **state)
 {
@@ -736,6 +794,7 @@ main(void)
 		cmocka_unit_test(test_list_not_starved),
 		cmocka_unit_test(test_agent_death),
 		cmocka_unit_test(test_lying_agent),
+		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_transports),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_orders),
