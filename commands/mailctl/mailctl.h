@@ -149,6 +149,9 @@ bool launcher_ready(int fd, pid_t pid);
 /* --- start.c, stop.c, status.c, check.c ----------------------------------- */
 command_fn cmd_start, cmd_stop, cmd_status, cmd_reload, cmd_check;
 
+/* --- explain.c ------------------------------------------------------------ */
+command_fn cmd_explain;
+
 /* --- queue_cmd.c ---------------------------------------------------------- */
 command_fn cmd_queue_list, cmd_queue_show, cmd_queue_flush, cmd_queue_hold,
     cmd_queue_release, cmd_queue_delete, cmd_queue_requeue, cmd_queue_expire;

@@ -26,6 +26,8 @@ static const struct command commands[] = {
 	{ "reload", cmd_reload, "", "read the configuration anew" },
 	{ "status", cmd_status, "", "what runs, and what is queued" },
 	{ "check", cmd_check, "", "look for whatever is wrong, and say all" },
+	{ "explain", cmd_explain, "PARAMETER ...",
+	    "what it does, its default, and what it is here" },
 	{ "queue list", cmd_queue_list, "", "all messages, and why they wait" },
 	{ "queue show", cmd_queue_show, "ID", "a message as a whole" },
 	{ "queue flush", cmd_queue_flush, "[ID | DOMAIN]",

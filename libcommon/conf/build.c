@@ -212,6 +212,9 @@ put_value(struct making *m, const struct param *p, const char *name,
 		m->rc = -1;
 	if (p->type == PT_SET && check_words(m, p, at, &it) == -1)
 		m->rc = -1;
+	if (p->type == PT_RULES && at != NULL)
+		items_check_rules(&it, str_of(eval_raw(&m->e,
+		    P_SMTPD_RESTRICTION_CLASSES)));
 	blob_i64(m->out, num);
 	blob_str(m->out, text);
 	items_write(&it, m->out);

@@ -31,6 +31,9 @@ struct items {
 int items_parse(struct items *it, enum param_type type, struct str text);
 void items_clear(struct items *it);
 
+/* Warn of words that are nearly the names of restrictions. */
+void items_check_rules(const struct items *it, struct str classes);
+
 /* Append to a snapshot. */
 void items_write(const struct items *it, struct buf *out);
 

@@ -185,18 +185,28 @@ distance(struct str a, struct str b, unsigned limit)
 }
 
 const char *
-param_nearest(struct str name)
+name_nearest(struct str name, const char *const names[])
 {
 	/* Up to one mistake in three letters, and never more than five. */
 	unsigned best = (unsigned)(name.n / 3 > 5 ? 5 : name.n / 3) + 1, d;
 	const char *found = NULL;
 
-	for (size_t i = 0; i < P_COUNT; i++) {
-		d = distance(name, str_of(params[i].name), best);
+	for (size_t i = 0; names[i] != NULL; i++) {
+		d = distance(name, str_of(names[i]), best);
 		if (d < best) {
 			best = d;
-			found = params[i].name;
+			found = names[i];
 		}
 	}
 	return found;
+}
+
+const char *
+param_nearest(struct str name)
+{
+	static const char *names[P_COUNT + 1];
+
+	for (size_t i = 0; i < P_COUNT; i++)
+		names[i] = params[i].name;
+	return name_nearest(name, names);
 }

@@ -122,5 +122,7 @@ extern const size_t params_old_n;
  * meant, or NULL.
  */
 const char *param_nearest(struct str name);
+/* The same of any names, the last of which is NULL. */
+const char *name_nearest(struct str name, const char *const names[]);
 
 #endif
