@@ -156,9 +156,10 @@ agents_deliver(struct qmgr *q, struct sched_unit *u)
 void
 agents_init(struct qmgr *q)
 {
-	static const char *const names[AGENT_N] = { "smtp", "local",
-		"virtual" };
+	static const char *const names[] = { [AGENT_SMTP] = "smtp",
+		[AGENT_LOCAL] = "local", [AGENT_VIRTUAL] = "virtual" };
 
+	static_assert(NELEM(names) == AGENT_N, "each agent has a name");
 	for (int i = 0; i < AGENT_N; i++)
 		demand_init(&q->agents[i].demand, q, names[i], NULL);
 }

@@ -4,7 +4,7 @@
  * for one when the first work comes, and it leaves when it has been idle.
  */
 #include "boot/boot.h"
-#include "log/log.h"
+#include "sandbox/policy.h"
 
 #include "qmgr.h"
 
@@ -35,15 +35,19 @@ void
 demand_init(struct demand *d, struct qmgr *q, const char *component,
     void (*refused)(struct qmgr *q))
 {
+	const struct policy *policy = policy_find(str_of(component));
+
 	*d = (struct demand){ .q = q, .component = component,
 		.refused = refused };
+	/* One that always runs comes by itself, and may not be asked for. */
+	d->always = policy == NULL || !policy->demand;
 	timer_init(&d->again, q->loop, on_again, d);
 }
 
 void
 demand_ask(struct demand *d)
 {
-	if (d->asked || d->q->stopping)
+	if (d->always || d->asked || d->q->stopping)
 		return;
 	d->asked = true;
 	boot_want(d->component, 0, false, on_wanted, d);

@@ -168,6 +168,7 @@ void way_end_read(struct message *m);
 struct demand {
 	struct qmgr *q;
 	const char *component;
+	bool always; /* its policy says so */
 	bool asked; /* and not there yet */
 	struct timer again;
 	void (*refused)(struct qmgr *q); /* or NULL */
