@@ -107,12 +107,18 @@ put_summary(struct buf *b, const struct survey *s)
 		    (int)j->pid);
 		put_name(b, j);
 		buf_printf(b, "</a></td><td class=\"n\">%d</td>"
-		    "<td class=\"n\">%u</td><td><code>%s</code></td>"
-		    "<td class=\"n\">%u</td><td class=\"n\">%u</td>"
-		    "<td class=\"n\">%d</td><td class=\"n\">%zu</td>"
-		    "<td class=\"n\">%zu</td><td>", (int)j->pid,
-		    (unsigned)j->shown_uid, hash, a->calls_allowed,
-		    a->calls_checked, j->descriptors, a->equal, a->vouched);
+		    "<td class=\"n\">%u</td><td><code>%s%s</code></td>",
+		    (int)j->pid, (unsigned)j->shown_uid, hash,
+		    survey_overlay(j) != NULL ? " + overlay" : "");
+		if (a->points > 0)
+			buf_printf(b, "<td class=\"n\">%u</td>"
+			    "<td class=\"n\">%u</td>", a->calls_allowed,
+			    a->calls_checked);
+		else
+			buf_puts(b, "<td class=\"n\">no filter</td><td></td>");
+		buf_printf(b, "<td class=\"n\">%d</td><td class=\"n\">%zu</td>"
+		    "<td class=\"n\">%zu</td><td>", j->descriptors, a->equal,
+		    a->vouched);
 		put_badge(b, j->status);
 		buf_puts(b, "</td></tr>\n");
 	}

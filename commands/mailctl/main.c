@@ -44,7 +44,7 @@ static const struct command commands[] = {
 	    "try once more, then return to sender" },
 	{ "sandbox audit", cmd_sandbox_audit, "[--all] [--html FILE] [COMPONENT ...]",
 	    "what each process may do, declared against measured" },
-	{ "sandbox graph", cmd_sandbox_graph, "",
+	{ "sandbox graph", cmd_sandbox_graph, "[--dot | --html FILE]",
 	    "what the broker has given to whom" },
 	{ "sandbox show", cmd_sandbox_show, "COMPONENT",
 	    "its policy, and the system calls that follow from it" },

@@ -343,7 +343,9 @@ parse_object(const struct reach *r, struct str s, struct str *owner,
 		return;
 	buf_init(&like, 8192);
 	for (size_t i = 0; i < r->n; i++)
-		suggest(r->all[i], *object, &like);
+		if (str_eq(*owner, STR("*")) ||
+		    str_eq(*owner, str_of(r->all[i]->name)))
+			suggest(r->all[i], *object, &like);
 	die_usage("no policy has \"" STR_FMT "\"%s%s%s", STR_ARG(s),
 	    like.len > 0 ? ": did you mean " : "",
 	    buf_cstr(&like), like.len > 0 ? "?" : "");

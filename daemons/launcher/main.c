@@ -497,7 +497,6 @@ prepare(struct launcher *l)
 	char err[512];
 
 	buf_init(&why, 8192);
-	prove(l);
 	if (sandbox_level_probe(&level, &missing, &why) == -1) {
 		launcher_say(l, 0, "sandbox: %s", strerror(errno));
 		exit(1);
@@ -520,6 +519,13 @@ prepare(struct launcher *l)
 	}
 }
 
+static void NORETURN
+give_up(struct launcher *l, struct buf *why)
+{
+	launcher_say(l, 0, "%s", buf_cstr(why));
+	exit(1);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -540,25 +546,22 @@ main(int argc, char *argv[])
 		l.libexec = xstrdup(LIBEXECDIR);
 	l.real_uid = getuid();
 	s = settings_read(l.directory, 1, &err);
-	if (s == NULL || settings_apply(&l, s, &err) == -1 ||
-	    overlays_read(l.directory, l.real_uid, &overlays, &err) == -1 ||
-	    overlays_use(&overlays, &err) == -1) {
-		launcher_say(&l, 0, "%s", buf_cstr(&err));
-		exit(1);
-	}
+	if (s == NULL || settings_apply(&l, s, &err) == -1)
+		give_up(&l, &err);
+	prove(&l);
+	if (overlays_read(l.directory, l.real_uid, &overlays, &err) == -1 ||
+	    overlays_use(&overlays, &err) == -1)
+		give_up(&l, &err);
 	if (files_lock(&l, &err) == -1) {
 		if (l.offline)
 			exit(EX_TEMPFAIL); /* it is just being started */
-		launcher_say(&l, 0, "%s", buf_cstr(&err));
-		exit(1);
+		give_up(&l, &err);
 	}
 	settings_free(&s);
 	l.kmsg_fd = violation_open();
 	prepare(&l);
-	if (files_spool(&l, &err) == -1) {
-		launcher_say(&l, 0, "%s", buf_cstr(&err));
-		exit(1);
-	}
+	if (files_spool(&l, &err) == -1)
+		give_up(&l, &err);
 	buf_clear(&err);
 
 	l.loop = loop_new();
