@@ -6,7 +6,6 @@
 
 #include <sys/socket.h>
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,16 +37,18 @@ pick(const char *const *v, size_t n)
 	return str_of(v[dice(n)]);
 }
 
-static const char *const addresses[] = { "user@test.example", "root@test.example",
-	"user@local.test.example", "postmaster@local.test.example", "",
-	"x@elsewhere.example", "user+ext@test.example", "user%other@test.example",
-	"a!b!c@test.example", "\"quoted user\"@test.example", "user@[127.0.0.1]",
-	"@r1,@r2:user@test.example", "user" };
+static const char *const addresses[] = { "user@test.example",
+	"root@test.example", "user@local.test.example",
+	"postmaster@local.test.example", "", "x@elsewhere.example",
+	"user+ext@test.example", "user%other@test.example",
+	"a!b!c@test.example", "\"quoted user\"@test.example",
+	"user@[127.0.0.1]", "@r1,@r2:user@test.example", "user" };
 static const char *const values[] = { "user/", "4711", "other@test.example",
-	"|/bin/sh", "/etc/cron.d/x", ":include:/etc/passwd", "user@test.example",
-	"../../../etc/passwd", "REJECT", "OK", "smtp:[127.0.0.1]:1", "x, y, z",
-	"user@test.example, user@test.example", "$1", "0", "-1", "error:5.7.1 no",
-	"\"", "{ unbalanced", "~/x", "%u", "DISCARD", "REDIRECT a@b.example" };
+	"|/bin/sh", "/etc/cron.d/x", ":include:/etc/passwd",
+	"user@test.example", "../../../etc/passwd", "REJECT", "OK",
+	"smtp:[127.0.0.1]:1", "x, y, z", "user@test.example, user@test.example",
+	"$1", "0", "-1", "error:5.7.1 no", "\"", "{ unbalanced", "~/x", "%u",
+	"DISCARD", "REDIRECT a@b.example" };
 static const char *const transports[] = { "smtp", "local", "virtual", "error",
 	"discard", "relay", "retry", "nowhere" };
 
@@ -75,7 +76,8 @@ hosts(uint64_t id, uint8_t *p, size_t size)
 	struct dns_hosts a = { .status = DNS_OK };
 	struct dns_host h = { .name = STR("mx.evil.example"),
 		.addr = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 25 },
-		.expires = UINT32_MAX, .ticket = 1 };
+		.expires = UINT32_MAX,
+		.ticket = 1 };
 	struct buf b;
 	size_t n;
 
@@ -93,7 +95,8 @@ static size_t
 resolved(uint64_t id, uint8_t *p, size_t size)
 {
 	struct resolve_answer a = { .class = (uint8_t)dice(6),
-		.exists = (uint8_t)dice(4), .ticket = dice(2),
+		.exists = (uint8_t)dice(4),
+		.ticket = dice(2),
 		.addr = pick(addresses, NELEM(addresses)),
 		.transport = pick(transports, NELEM(transports)),
 		.nexthop = STR("elsewhere.example") };
@@ -107,10 +110,14 @@ looked_up(unsigned type, uint64_t id, uint8_t *p, size_t size)
 	struct lookup_answer a = { .status = (uint8_t)dice(2),
 		.key = STR("user@test.example"),
 		.value = pick(values, NELEM(values)) };
-	struct lookup_passwd u = { .status = (uint8_t)dice(2), .uid = 4711,
-		.gid = 4711, .name = STR("user"), .home = STR("/home/user"),
+	struct lookup_passwd u = { .status = (uint8_t)dice(2),
+		.uid = 4711,
+		.gid = 4711,
+		.name = STR("user"),
+		.home = STR("/home/user"),
 		.shell = STR("/bin/sh") };
-	struct lookup_text t = { .more = 1, .stamp = dice(3),
+	struct lookup_text t = { .more = 1,
+		.stamp = dice(3),
 		.text = pick(values, NELEM(values)) };
 
 	if (type == LOOKUP_ANSWER)
@@ -125,7 +132,8 @@ done_with(const struct edge *e, unsigned type, uint64_t id, uint8_t *p,
     size_t size)
 {
 	struct mailbox_written w = { .fate = (uint8_t)(1 + dice(3)),
-		.dsn = STR("2.0.0"), .text = STR("delivered") };
+		.dsn = STR("2.0.0"),
+		.text = STR("delivered") };
 	struct mailbox_text t = { .status = (uint8_t)dice(5),
 		.text = pick(values, NELEM(values)) };
 	struct bounce_made b = { .status = (uint8_t)dice(3),
@@ -147,12 +155,13 @@ half_truth(const struct edge *e, unsigned type, uint64_t id, uint64_t chance,
 		return hosts(id, p, size);
 	if (e == &edge_resolve && type == RESOLVE_ANSWER)
 		return resolved(id, p, size);
-	if (e == &edge_lookup && (type == LOOKUP_ANSWER ||
-	    type == LOOKUP_PASSWD || type == LOOKUP_TEXT))
+	if (e == &edge_lookup &&
+	    (type == LOOKUP_ANSWER || type == LOOKUP_PASSWD ||
+		type == LOOKUP_TEXT))
 		return looked_up(type, id, p, size);
-	if ((e == &edge_mailbox && (type == MAILBOX_WRITTEN ||
-	    type == MAILBOX_TEXT)) || (e == &edge_bounce &&
-	    type == BOUNCE_MADE))
+	if ((e == &edge_mailbox &&
+		(type == MAILBOX_WRITTEN || type == MAILBOX_TEXT)) ||
+	    (e == &edge_bounce && type == BOUNCE_MADE))
 		return done_with(e, type, id, p, size);
 	return 0;
 }
@@ -172,7 +181,8 @@ new_qid(char text[QID_TEXT_MAX])
 static int
 letter(bool seal)
 {
-	static const char text[] = "From: a@evil.example\n"
+	static const char text[] =
+	    "From: a@evil.example\n"
 	    "To: user@test.example\nSubject: x\n\nbody\n";
 	int fd = memfd_new("letter");
 
@@ -204,7 +214,8 @@ static void
 put_envelope(struct buf *b)
 {
 	struct envelope e = { .arrival_us = clock_wall_us(),
-		.origin = ENV_FROM_SMTPD, .sender = STR("a@evil.example") };
+		.origin = ENV_FROM_SMTPD,
+		.sender = STR("a@evil.example") };
 	unsigned n = 1 + (unsigned)dice(5);
 
 	if (env_put_head(b, &e) == -1)
@@ -217,10 +228,11 @@ put_envelope(struct buf *b)
 static bool
 do_smtpd(void)
 {
-	struct gate_client c = { .client = { .family = 4,
-		.ip = { 192, 0, 2, 1 }, .port = 1 },
+	struct gate_client c = {
+		.client = { .family = 4, .ip = { 192, 0, 2, 1 }, .port = 1 },
 		.server = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 25 },
-		.when_us = clock_wall_us() };
+		.when_us = clock_wall_us()
+	};
 	static uint64_t id;
 
 	stage_tell(&edge_gate, "gate", GATE_CLIENT, ++id, &c,
@@ -277,8 +289,10 @@ do_agent(const char *transport)
 {
 	char qid[QID_TEXT_MAX];
 	struct deliver_job j = { .sender = STR("a@evil.example"),
-		.transport = str_of(transport), .nexthop = STR("test.example"),
-		.arrived_us = clock_wall_us(), .active_us = clock_wall_us(),
+		.transport = str_of(transport),
+		.nexthop = STR("test.example"),
+		.arrived_us = clock_wall_us(),
+		.active_us = clock_wall_us(),
 		.size = LETTER_SIZE };
 	static uint64_t id = 1;
 	struct buf b;
@@ -313,13 +327,18 @@ do_bounce(void)
 	char qid[QID_TEXT_MAX];
 	uint64_t number = new_qid(qid);
 	struct event_range range = { 0, 1 };
-	struct event e = { .type = EVENT_FATE, .time_us = clock_wall_us(),
-		.fate = (enum event_fate)(1 + dice(6)), .ranges = &range,
-		.nranges = 1, .dsn = STR("5.1.1"), .mta = STR("mx.evil.example"),
+	struct event e = { .type = EVENT_FATE,
+		.time_us = clock_wall_us(),
+		.fate = (enum event_fate)(1 + dice(6)),
+		.ranges = &range,
+		.nranges = 1,
+		.dsn = STR("5.1.1"),
+		.mta = STR("mx.evil.example"),
 		.reason = STR("550 no\r\nsuch user \xff") };
 	struct bounce_make m = { .kind = (uint8_t)(1 + dice(4)),
 		.sender = pick(addresses, NELEM(addresses)),
-		.ret = (uint8_t)dice(3), .arrived_us = clock_wall_us(),
+		.ret = (uint8_t)dice(3),
+		.arrived_us = clock_wall_us(),
 		.size = LETTER_SIZE };
 	static uint64_t id;
 	struct buf b;
@@ -334,23 +353,6 @@ do_bounce(void)
 	m.reports = buf_get(&b);
 	stage_tell(&edge_bounce, "qmgr", BOUNCE_MAKE, ++id, &m, letter(true));
 	buf_clear(&b);
-	return true;
-}
-
-static bool
-do_pickup(void)
-{
-	static const char *const files[] = { "full", "passwd", "small",
-		"cut-off" };
-	struct maildrop_file m = { .uid = 4711, .mtime_us = clock_wall_us(),
-		.name = STR("somebodys"), .size = 4096 };
-	static uint64_t id;
-	char path[96];
-
-	snprintf(path, sizeof(path), "regress/fuzz/corpus/maildrop/%s",
-	    files[dice(NELEM(files))]);
-	stage_tell(&edge_maildrop, "qmgr", MAILDROP_FILE, ++id, &m,
-	    open(path, O_RDONLY | O_CLOEXEC));
 	return true;
 }
 
@@ -409,8 +411,6 @@ errand(struct victim *v, unsigned n)
 		return do_rewrite();
 	if (strcmp(name, "bounce") == 0)
 		return do_bounce();
-	if (strcmp(name, "pickup") == 0)
-		return do_pickup();
 	if (strcmp(name, "control") == 0)
 		return do_control();
 	return false;

@@ -24,8 +24,8 @@
 #include "base/mem.h"
 #include "conf/build.h"
 #include "edge/ticket.h"
-#include "sandbox/attest.h"
 #include "errands.h"
+#include "sandbox/attest.h"
 #include "things.h"
 
 #define UID 4711
@@ -218,34 +218,43 @@ say(struct port *p, const struct rec_type *t, uint64_t id)
 	f.edge = p->edge;
 	f.thing = THING_RIGHT;
 	f.nfds = t->fds;
-	f.len = half_truth(p->edge, t->type, id, ++st.seed, f.data,
-	    sizeof(f.data));
+	f.len =
+	    half_truth(p->edge, t->type, id, ++st.seed, f.data, sizeof(f.data));
 	if (f.len == 0)
-		f.len = forge_record(t, id, ++st.seed, f.data,
-		    sizeof(f.data));
+		f.len = forge_record(t, id, ++st.seed, f.data, sizeof(f.data));
 	stage_send(p->fd, &f);
+}
+
+/* The descriptor, if any, is closed. */
+static void
+send_one(const struct port *p, unsigned type, uint64_t id, const void *rec,
+    int fd)
+{
+	struct buf b;
+
+	buf_init(&b, REC_MAX);
+	if (rec_encode(&b, edge_type(p->edge, type), id, rec) == -1)
+		abort();
+	send_fds(p->fd, buf_get(&b).p, b.len, &fd, fd == -1 ? 0 : 1);
+	fd_close(&fd);
+	buf_clear(&b);
 }
 
 void
 stage_tell(const struct edge *e, const char *name, unsigned type, uint64_t id,
     const void *rec, int fd)
 {
-	struct buf b;
-
-	buf_init(&b, REC_MAX);
-	if (rec_encode(&b, edge_type(e, type), id, rec) == -1)
-		abort();
 	for (size_t i = 1; i < st.nports; i++) {
 		const struct port *p = &st.ports[i];
 
 		if (p->edge == e && p->link != NULL && p->fd != -1 &&
 		    strcmp(p->own == SIDE_A ? p->link->a : p->link->b, name) ==
-		    0)
-			send_fds(p->fd, buf_get(&b).p, b.len, &fd,
-			    fd == -1 ? 0 : 1);
+			0) {
+			send_one(p, type, id, rec, fd);
+			return;
+		}
 	}
 	fd_close(&fd);
-	buf_clear(&b);
 }
 
 bool
@@ -414,6 +423,7 @@ on_request(const struct rec_head *h, int fd)
 		port_add(sv[0], ROLE_PEER, &edge_mailbox, SIDE_B, NULL);
 		break;
 	case BROKER_ADMIN:
+	case BROKER_START:
 		broker_tell(fd, BROKER_DONE, h->id, &a, -1);
 		break;
 	default:
@@ -470,19 +480,47 @@ on_broker_record(struct victim *v, struct port *p, const struct rec_head *h,
 static const struct rec_type *
 reply_to(const struct port *p, const struct rec_type *asked)
 {
-	enum rec_role want = asked->role == REC_ASK ? REC_ANSWER : REC_TELL;
 	bool wrong = ++st.seed % 32 == 0;
 
 	for (unsigned i = 0; i < p->edge->ntypes; i++) {
 		const struct rec_type *t =
 		    &p->edge->types[(st.seed / 32 + i) % p->edge->ntypes];
 
-		if (t->role == want && (t->from & p->own) != 0 &&
-		    (want == REC_TELL || wrong ||
-			edge_answers(p->edge, asked, t)))
+		if ((t->from & p->own) == 0 ||
+		    (t->role == REC_ANSWER) != (asked->role == REC_ASK) ||
+		    t->role == REC_ASK)
+			continue;
+		if (t->role != REC_ANSWER || wrong ||
+		    edge_answers(p->edge, asked, t))
 			return t;
 	}
 	return NULL;
+}
+
+/* Who brings in mail needs files to write it to, or nothing goes on. */
+static void
+say_slots(struct port *p)
+{
+	struct spool_slot s = { .qid = STR("0C4B36912A5F0") };
+	static uint64_t id = 1000;
+
+	for (int i = 0; i < 4; i++)
+		send_one(p, SPOOL_SLOT, ++id, &s,
+		    thing_make(THING_RIGHT, p->edge));
+}
+
+/* qmgr has it (or says so). */
+static void
+say_accepted(uint64_t id)
+{
+	struct spool_accepted a = { .qid = STR("0C4B36912A5F0") };
+
+	for (size_t i = 1; i < st.nports; i++)
+		if (st.ports[i].edge == &edge_spool && st.ports[i].fd != -1) {
+			send_one(&st.ports[i], SPOOL_ACCEPTED, id, &a, -1);
+			say_slots(&st.ports[i]);
+			return;
+		}
 }
 
 static void
@@ -493,17 +531,24 @@ on_peer_record(struct victim *v, struct port *p, const struct rec_head *h)
 	if (h->type->role == REC_ANSWER || st.talk == 0)
 		return;
 	st.talk--;
+	v->asked++;
+	if (p->edge == &edge_spool) {
+		say_slots(p);
+		return;
+	}
+	if (p->edge == &edge_intake && st.seed % 3 != 0)
+		say_accepted(h->id);
 	t = reply_to(p, h->type);
 	if (t == NULL)
 		return;
 	say(p, t, h->id);
-	v->asked++;
 }
 
 static void
 keep_slot(const struct rec_head *h, const struct spool_slot *rec, int *fd)
 {
-	fd_close(&st.slot.fd);
+	if (st.slot.fd != -1)
+		return;
 	st.slot.id = h->id;
 	st.slot.fd = *fd;
 	*fd = -1;
@@ -511,29 +556,30 @@ keep_slot(const struct rec_head *h, const struct spool_slot *rec, int *fd)
 }
 
 static void
-on_packet(struct victim *v, struct port *p, struct str s, int *fd)
+on_packet(struct victim *v, struct port *p, struct str s, int *fds, size_t nfds)
 {
 	_Alignas(16) char rec[REC_STRUCT_MAX];
 	const struct port was = *p;
 	struct rec_head h;
 	struct str body;
+	size_t used = 0;
 
 	while (rec_next(was.edge, &s, &h, &body) == 0) {
-		if (rec_decode(h.type, body, rec) == -1)
+		if (rec_decode(h.type, body, rec) == -1 || used + h.fds > nfds)
 			return;
 		if (was.role == ROLE_BROKER)
 			on_broker_record(v, p, &h, rec);
 		else if (was.role == ROLE_LOG)
-			note_line(v, ((const struct log_line *)(void *)rec)->
-			    text);
+			note_line(v,
+			    ((const struct log_line *)(void *)rec)->text);
 		else if (was.edge == &edge_spool && h.type->type == SPOOL_SLOT)
-			keep_slot(&h, (const void *)rec, fd);
+			keep_slot(&h, (const void *)rec, fds + used);
 		else
 			on_peer_record(v, p, &h);
+		used += h.fds;
 	}
 }
 
-/* Of several descriptors we keep one, which is all we have use for. */
 static void
 on_port(struct victim *v, struct port *p)
 {
@@ -543,10 +589,12 @@ on_port(struct victim *v, struct port *p)
 		char space[CMSG_SPACE(32 * sizeof(int))];
 	} control;
 	struct iovec iov = { data, sizeof(data) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr mh = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
 	struct cmsghdr *cm;
-	int fds[32], fd = -1;
+	int fds[32];
 	size_t nfds = 0;
 	ssize_t n = recvmsg(p->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
@@ -562,11 +610,9 @@ on_port(struct victim *v, struct port *p)
 	if (cm != NULL) {
 		nfds = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(fds, CMSG_DATA(cm), nfds * sizeof(int));
-		fd = fds[--nfds];
-		fds_close(fds, &nfds);
 	}
-	on_packet(v, p, str_make(data, (size_t)n), &fd);
-	fd_close(&fd);
+	on_packet(v, p, str_make(data, (size_t)n), fds, nfds);
+	fds_close(fds, &nfds);
 }
 
 /* logd says it in the file. */
@@ -718,6 +764,7 @@ victim_start(struct victim *v, const char *name, char *err, size_t size)
 	v->pidfd = -1;
 	st.log_read = 0;
 	things_fresh();
+	fd_close(&st.slot.fd);
 	if (victim_begin(v, err, size) == -1)
 		return -1;
 	give_all(v);

@@ -103,12 +103,18 @@ things_open(uid_t uid)
 }
 
 void
+things_let_go(void)
+{
+	for (size_t i = 0; i < KEPT; i++)
+		fd_close(&th.kept[i]);
+}
+
+void
 things_close(void)
 {
 	fd_close(&th.log_fd);
 	fd_close(&th.udp_fd);
-	for (size_t i = 0; i < KEPT; i++)
-		fd_close(&th.kept[i]);
+	things_let_go();
 	nftw(th.dir, remove_it, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -290,8 +296,9 @@ void
 thing_call(const void *p, size_t n)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int sv[2] = { -1, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-	    SOCK_NONBLOCK, 0) };
+	int sv[2] = { -1,
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    0) };
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s/socket", th.dir);
 	if (connect(sv[1], (struct sockaddr *)&un, sizeof(un)) == -1 ||

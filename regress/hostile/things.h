@@ -12,6 +12,8 @@
  */
 int things_open(uid_t uid);
 void things_close(void);
+/* Hang up on everybody who has the other end of something. */
+void things_let_go(void);
 /* Empty spool and mailbox. */
 void things_fresh(void);
 const char *things_dir(void);
