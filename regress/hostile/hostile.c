@@ -603,8 +603,9 @@ main(int argc, char *argv[])
 	if (sandbox_level_probe(&level, &missing, &why) == -1)
 		die("probe");
 	printf("# level %d\n", (int)level);
-	if (missing != 0)
-		printf("# %s", buf_cstr(&why));
+	for (struct str line, s = buf_get(&why); missing != 0 &&
+	    str_token(&s, "\n", &line);)
+		printf("# " STR_FMT "\n", STR_ARG(line));
 	buf_clear(&why);
 	world_make();
 	if (cradle_init(&cradle, level, missing, err, sizeof(err)) == -1) {

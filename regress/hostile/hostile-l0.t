@@ -1,0 +1,3 @@
+#!/bin/sh
+# hostile.t again, where nothing but the kernel itself is left to build with.
+exec regress/hostile/at-level 0 hostile

@@ -1,0 +1,3 @@
+#!/bin/sh
+# peers.t again, as an ordinary user with a user namespace.
+exec regress/hostile/at-level 1 peers -q
