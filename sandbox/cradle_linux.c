@@ -8,11 +8,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <linux/capability.h>
 #include <linux/close_range.h>
 
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -274,4 +276,75 @@ cradle_child(const struct cradle *c, const struct policy *policy,
 	if (chdir("/") == -1)
 		return -1;
 	return slots_fill(c, fds, n);
+}
+
+/* --- other people's programs ---------------------------------------------- */
+
+static int
+person_become(const struct cradle *c, uid_t uid, gid_t gid)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	if (c->level == LEVEL_ROOT &&
+	    (setgroups(0, NULL) == -1 || setresgid(gid, gid, gid) == -1 ||
+		setresuid(uid, uid, uid) == -1))
+		return -1;
+	/* In a user namespace this is all the privilege there was. */
+	if (syscall(SYS_capset, &head, none) == -1)
+		return -1;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int
+person_prepare(const struct cradle *c, const struct sandbox_place *place,
+    const char *dir, const struct cradle_fd *fds, size_t n)
+{
+	struct rlimit files = { 1024, 4096 }, core = { 0, 0 };
+
+	signals_reset();
+	umask(077);
+	if (setsid() == -1 && errno != EPERM)
+		return -1;
+	if (slots_fill(c, fds, n) == -1 || chdir(dir) == -1)
+		return -1;
+	if (setrlimit(RLIMIT_CORE, &core) == -1 ||
+	    setrlimit(RLIMIT_NOFILE, &files) == -1)
+		return -1;
+	return person_become(c, place->uid, place->gid);
+}
+
+pid_t
+cradle_run(const struct cradle *c, const struct sandbox_place *place,
+    const char *dir, char *path, char *const *env, int channel, int order)
+{
+	char *argv[] = { path, NULL };
+	/* By descriptor: its user need not be able to go where it is. */
+	int exe = open(path, O_RDONLY | O_CLOEXEC);
+	struct cradle_fd fds[] = { { SLOT_BROKER, channel },
+		{ SLOT_CONFIG, order }, { SLOT_DIR, exe } };
+	pid_t pid = exe == -1 ? -1 : fork();
+
+	if (pid == 0) {
+		if (person_prepare(c, place, dir, fds, NELEM(fds)) == 0 &&
+		    fcntl(SLOT_DIR, F_SETFD, FD_CLOEXEC) != -1)
+			fexecve(SLOT_DIR, argv, env);
+		_exit(70);
+	}
+	fd_close(&exe);
+	return pid;
+}
+
+void
+sandbox_aloof(void)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void
+sandbox_leash(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }

@@ -130,6 +130,8 @@ reach_listed(struct str list, const char *name)
 
 /* Channels that are made otherwise than by edge_link_at(). */
 static const struct edge_link more_links[] = {
+	{ "run", "pipe", "command" },
+	{ "run", "local", "command" },
 	{ "log", "*", "logd" },
 	{ "mailbox", "local", "mailbox" },
 	{ "mailbox", "virtual", "mailbox" },

@@ -141,6 +141,21 @@ int cradle_child(const struct cradle *c, const struct policy *policy,
     const struct cradle_fd *fds, size_t n) WARN_UNUSED;
 
 /*
+ * Run the program at path, which has no walls, for a user: it gets his ids (at
+ * LEVEL_ROOT) and no group but that one, no capability, no way to gain
+ * privilege, limits that programs expect, and begins in dir with channel on
+ * SLOT_BROKER and order on SLOT_CONFIG.  Its process id, or -1 with errno.
+ */
+pid_t cradle_run(const struct cradle *c, const struct sandbox_place *place,
+    const char *dir, char *path, char *const *env, int channel,
+    int order) WARN_UNUSED;
+
+/* Nobody of our own user may trace us or look into our memory. */
+void sandbox_aloof(void);
+/* This process is killed when its parent ends, however it ends. */
+void sandbox_leash(void);
+
+/*
  * The policy's filter as a sealed memory file of struct sock_filter, made
  * with libseccomp.  The caller owns it and may hand it to any number of
  * components; at -1 err has a sentence.  Not on the BSDs (-1, ENOSYS).

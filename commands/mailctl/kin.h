@@ -32,7 +32,7 @@ size_t kin_alive(const struct kin *k, int sig);
 const struct kin_process *kin_by_pid(const struct kin *k, pid_t pid);
 
 /* Whose it is; all ones when it is gone. */
-void kin_uid(pid_t pid, uid_t *uid);
+void kin_ids(pid_t pid, uid_t *uid, gid_t *gid);
 
 /* Descriptors it has open; -1 when we may not see. */
 int kin_descriptors(pid_t pid);

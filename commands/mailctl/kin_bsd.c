@@ -24,6 +24,7 @@
 	((uint64_t)(p)->ki_start.tv_sec * 1000000 + \
 	    (uint64_t)(p)->ki_start.tv_usec)
 #define UID(p) ((p)->ki_uid)
+#define GID(p) ((p)->ki_rgid)
 #define COMMAND(p) ((p)->ki_comm)
 #define ZOMBIE(p) ((p)->ki_stat == SZOMB)
 #define MIB(what, arg)                         \
@@ -36,6 +37,7 @@
 #define PARENT(p) ((p)->p_ppid)
 #define START(p) ((uint64_t)(p)->p_ustart_sec * 1000000 + (p)->p_ustart_usec)
 #define UID(p) ((p)->p_uid)
+#define GID(p) ((p)->p_gid)
 #define COMMAND(p) ((p)->p_comm)
 #define ZOMBIE(p) ((p)->p_stat == SDEAD)
 #define MIB(what, arg)                                                       \
@@ -135,11 +137,12 @@ kin_descriptors(pid_t pid)
 }
 
 void
-kin_uid(pid_t pid, uid_t *uid)
+kin_ids(pid_t pid, uid_t *uid, gid_t *gid)
 {
 	size_t n;
 	struct kinfo_proc *p = list(KERN_PROC_PID, pid, &n);
 
 	*uid = n == 1 ? UID(p) : (uid_t)-1;
+	*gid = n == 1 ? GID(p) : (gid_t)-1;
 	free(p);
 }

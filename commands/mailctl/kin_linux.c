@@ -105,19 +105,23 @@ kin_descriptors(pid_t pid)
 }
 
 void
-kin_uid(pid_t pid, uid_t *uid)
+kin_ids(pid_t pid, uid_t *uid, gid_t *gid)
 {
 	char path[64], line[256];
 	unsigned id;
 	FILE *f;
 
 	*uid = (uid_t)-1;
+	*gid = (gid_t)-1;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	f = fopen(path, "re");
 	if (f == NULL)
 		return;
-	while (fgets(line, sizeof(line), f) != NULL)
+	while (fgets(line, sizeof(line), f) != NULL) {
 		if (sscanf(line, "Uid: %u", &id) == 1)
 			*uid = (uid_t)id;
+		else if (sscanf(line, "Gid: %u", &id) == 1)
+			*gid = (gid_t)id;
+	}
 	fclose(f);
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "json.h"
+#include "kin.h"
 #include "sandbox/policy.h"
 #include "sandbox/sandbox.h"
 
@@ -81,6 +82,50 @@ print_processes(struct json list)
 	}
 }
 
+/*
+ * Commands that run for mail: somebody's programs, behind no filter.  The
+ * kernel tells of them.
+ */
+static void
+print_commands(pid_t launcher)
+{
+	struct kin kin;
+	uid_t uid;
+	gid_t gid;
+
+	kin_find(&kin, launcher);
+	for (size_t i = 1; i < kin.n; i++) {
+		if (strcmp(kin.v[i].program, "command") != 0)
+			continue;
+		kin_ids(kin.v[i].pid, &uid, &gid);
+		printf("%-12s %4s %8d %7u runs, as that user, unconfined\n",
+		    "command", "-", (int)kin.v[i].pid, (unsigned)uid);
+	}
+	kin_clear(&kin);
+}
+
+static void
+put_commands(struct buf *b, pid_t launcher)
+{
+	const char *comma = "";
+	struct kin kin;
+	uid_t uid;
+	gid_t gid;
+
+	buf_puts(b, ",\"commands\":[");
+	kin_find(&kin, launcher);
+	for (size_t i = 1; i < kin.n; i++) {
+		if (strcmp(kin.v[i].program, "command") != 0)
+			continue;
+		kin_ids(kin.v[i].pid, &uid, &gid);
+		buf_printf(b, "%s{\"pid\":%d,\"uid\":%u}", comma,
+		    (int)kin.v[i].pid, (unsigned)uid);
+		comma = ",";
+	}
+	kin_clear(&kin);
+	buf_putc(b, ']');
+}
+
 static void
 print_queue(const struct control_numbers *n)
 {
@@ -141,6 +186,7 @@ print_status(const struct instance *in, pid_t pid, struct json j,
 		    STR_ARG(json_str(json_find(j, "last_violation"))));
 	print_audit(json_find(j, "audit"), true);
 	print_processes(json_find(j, "processes"));
+	print_commands(pid);
 	if (n != NULL)
 		print_queue(n);
 }
@@ -158,6 +204,7 @@ print_json(const struct instance *in, pid_t pid, struct str status,
 	json_put(&b, str_of(in->queue_dir));
 	buf_puts(&b, ",\"status\":");
 	buf_str(&b, str_trim(status));
+	put_commands(&b, pid);
 	if (n != NULL)
 		buf_printf(&b,
 		    ",\"queue\":{\"active\":%" PRIu64 ",\"incoming\":%" PRIu64

@@ -56,17 +56,24 @@ set_place(const struct survey *s, struct subject *j, struct json p)
 	int64_t base =
 	    s->in->conf == NULL ? 0 : conf_int(s->in->conf, P_SANDBOX_UID_BASE);
 	int64_t uid = conf_component_uid(base, j->component);
+	gid_t gid;
 
 	/*
 	 * Without root there is one user id, and no such wall: it is shown as
 	 * waived.
 	 */
-	kin_uid(j->pid, &j->shown_uid);
+	kin_ids(j->pid, &j->shown_uid, &gid);
 	if (s->level != LEVEL_ROOT)
 		return;
 	if (strcmp(j->component, "mailbox") == 0) {
 		j->uid = (uid_t)json_num(json_find(p, "uid"));
 		j->gid = (gid_t)json_num(json_find(p, "gid"));
+	} else if (strcmp(j->component, "command") == 0) {
+		/* Whoever's it is; but never root's, nor one of ours. */
+		j->gid = gid;
+		if ((int64_t)j->shown_uid < base ||
+		    (int64_t)j->shown_uid >= base + CONF_UIDS)
+			j->uid = j->shown_uid;
 	} else if (uid != -1) {
 		j->uid = (uid_t)uid;
 		j->gid = (gid_t)uid;
@@ -143,7 +150,8 @@ add_kin(struct survey *s)
 		set_place(s, j, none);
 		if (i == 0)
 			j->uid = j->gid = 0;
-		else if (strcmp(j->component, "broker") != 0)
+		else if (strcmp(j->component, "broker") != 0 &&
+		    strcmp(j->component, "command") != 0)
 			j->odd = xstrdup("the broker says nothing of it");
 	}
 }

@@ -20,7 +20,7 @@ static const char *const stop_steps[][8] = {
 	{ "smtpd", "pickup" },
 	{ "bounce", "cleanup" },
 	{ "qmgr" },
-	{ "smtp", "local", "virtual", "mailbox" },
+	{ "smtp", "local", "virtual", "pipe", "mailbox" },
 	{ "dns", "rewrite", "lookup" },
 	{ "control" },
 	{ "logd" },

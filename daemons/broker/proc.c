@@ -228,6 +228,7 @@ static const struct chan_on proc_on[] = {
 	{ BROKER_UNIX, request },
 	{ BROKER_MAILBOX, request },
 	{ BROKER_START, request },
+	{ BROKER_COMMAND, request },
 	{ BROKER_REOPEN, request },
 	{ BROKER_ADMIN, request },
 	{ 0, NULL },

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "command/vouch.h"
 #include "net/netaddr.h"
 
 #include "broker.h"
@@ -344,6 +345,33 @@ do_start(struct proc *p, uint64_t id, const void *rec)
 	admin_done(p, id, 0, "");
 }
 
+/* --- commands ------------------------------------------------------------- */
+
+static void
+do_command(struct proc *p, uint64_t id, const void *rec)
+{
+	const struct broker_command *q = rec;
+	struct launch_command l = { .kind = q->kind, .service = q->service,
+		.uid = q->uid, .user = q->user, .text = q->text };
+	bool may = command_vouched(&p->br->command_key, p->policy->name, q);
+	int sv[2];
+
+	grants_note(&p->br->grants, p, may, "command", "kind %u %u " STR_FMT
+	    " " STR_FMT, q->kind, q->service, STR_ARG(q->user),
+	    STR_ARG(str_sub(q->text, 0, 80)));
+	if (!may) {
+		broker_say(p->br, 1, "security: %s asked for a command that "
+		    "nobody vouches for", proc_name(p));
+		request_refuse(p, id, EPERM, "nobody vouches for the command");
+	} else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0, sv) == -1) {
+		request_refuse(p, id, EAGAIN, strerror(errno));
+	} else {
+		chan_tell(p->br->launcher, LAUNCH_COMMAND, 0, &l, &sv[1]);
+		chan_answer(p->ch, BROKER_COMMAND_OPEN, id, NULL, &sv[0]);
+	}
+}
+
 /* --- who may ask ---------------------------------------------------------- */
 
 /* Each verb by its name in the policies, and what is done once it is paid. */
@@ -359,6 +387,7 @@ static const struct verb {
 	{ BROKER_UNIX, "unix", do_unix },
 	{ BROKER_MAILBOX, "mailbox", do_mailbox },
 	{ BROKER_START, "start", do_start },
+	{ BROKER_COMMAND, "command", do_command },
 	{ BROKER_REOPEN, "reopen", do_reopen },
 	{ BROKER_ADMIN, "admin", admin_ask },
 };

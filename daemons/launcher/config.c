@@ -5,8 +5,6 @@
  */
 #include <sys/socket.h>
 
-#include <arpa/inet.h>
-#include <netdb.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +14,12 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "command/command.h"
 #include "conf/build.h"
 #include "conf/conf.h"
 #include "conf/netlist.h"
 #include "edge/broker.h"
+#include "net/interfaces.h"
 #include "table/table.h"
 #include "tls/trust.h"
 
@@ -280,7 +280,7 @@ send_components(struct launcher *l, const struct settings *s, struct buf *err)
 	static const char *const needed[] = { "rewrite", "cleanup", "qmgr",
 		"bounce" };
 	static const char *const listed[] = { "smtp", "local", "virtual",
-		"pickup" };
+		"pipe", "pickup" };
 	int bad = 0;
 
 	if (l->offline)
@@ -313,114 +313,19 @@ send_components(struct launcher *l, const struct settings *s, struct buf *err)
 
 /* --- addresses to listen on ----------------------------------------------- */
 
-#define ADDRS_MAX 64
-
-struct addrs {
-	struct netaddr v[ADDRS_MAX];
-	size_t n;
-	bool ipv4, ipv6;
-};
-
-static void
-add_addr(struct addrs *as, int family, const void *ip)
-{
-	struct netaddr a = { .family = family == AF_INET ? 4 : 6 };
-
-	if (as->n == ADDRS_MAX || (family == AF_INET ? !as->ipv4 : !as->ipv6))
-		return;
-	memcpy(a.ip, ip, family == AF_INET ? 4 : 16);
-	for (size_t i = 0; i < as->n; i++)
-		if (as->v[i].family == a.family &&
-		    memcmp(as->v[i].ip, a.ip, 16) == 0)
-			return;
-	as->v[as->n++] = a;
-}
-
-static int
-add_host(struct addrs *as, struct str host, struct buf *err)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *res, *ai;
-	struct net net;
-	char *name;
-	int r;
-
-	if (net_parse(host, &net, NULL) == 0) {
-		add_addr(as, net.family, net.addr);
-		return 0;
-	}
-	name = str_dup(host);
-	r = getaddrinfo(name, NULL, &hints, &res);
-	if (r != 0) {
-		buf_printf(err, "cannot find the address of %s: %s", name,
-		    gai_strerror(r));
-		free(name);
-		return -1;
-	}
-	free(name);
-	for (ai = res; ai != NULL; ai = ai->ai_next) {
-		if (ai->ai_family == AF_INET)
-			add_addr(as, AF_INET, &((struct sockaddr_in *)(void *)
-			    ai->ai_addr)->sin_addr);
-		else if (ai->ai_family == AF_INET6)
-			add_addr(as, AF_INET6, &((struct sockaddr_in6 *)
-			    (void *)ai->ai_addr)->sin6_addr);
-	}
-	freeaddrinfo(res);
-	return 0;
-}
-
-static bool
-have_ipv6(void)
-{
-	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool have = fd != -1;
-
-	fd_close(&fd);
-	return have;
-}
-
-static int
-interface_addrs(const struct settings *s, struct addrs *as, struct buf *err)
-{
-	struct conf_list list = conf_list(s->main, P_INET_INTERFACES);
-	struct in_addr any4 = { htonl(INADDR_ANY) };
-	struct in_addr lo4 = { htonl(INADDR_LOOPBACK) };
-	struct in6_addr any6 = IN6ADDR_ANY_INIT, lo6 = IN6ADDR_LOOPBACK_INIT;
-
-	for (size_t i = 0; i < list.n; i++) {
-		struct str w = list.v[i].text;
-
-		if (str_caseeq(w, STR("all"))) {
-			add_addr(as, AF_INET, &any4);
-			add_addr(as, AF_INET6, &any6);
-		} else if (str_caseeq(w, STR("loopback-only"))) {
-			add_addr(as, AF_INET, &lo4);
-			add_addr(as, AF_INET6, &lo6);
-		} else if (add_host(as, w, err) == -1) {
-			return -1;
-		}
-	}
-	return 0;
-}
-
 static int
 send_listeners(struct launcher *l, const struct settings *s,
     const struct service *sv, size_t index, struct buf *err)
 {
-	struct addrs as = { .n = 0 };
-	bool all = conf_has(s->main, P_INET_PROTOCOLS, "all");
+	struct interfaces in;
 
-	as.ipv4 = all || conf_has(s->main, P_INET_PROTOCOLS, "ipv4");
-	as.ipv6 = (all && have_ipv6()) ||
-	    conf_has(s->main, P_INET_PROTOCOLS, "ipv6");
-	if ((sv->host[0] == '\0' ? interface_addrs(s, &as, err) :
-	    add_host(&as, str_of(sv->host), err)) == -1)
+	if (interfaces_find(s->main, str_of(sv->host), &in, err) == -1)
 		return -1;
-	for (size_t i = 0; i < as.n; i++) {
+	for (size_t i = 0; i < in.n; i++) {
 		int fd;
 
-		as.v[i].port = sv->port_num;
-		fd = listen_inet(l, &as.v[i], err);
+		in.v[i].port = sv->port_num;
+		fd = listen_inet(l, &in.v[i], err);
 		if (fd == -1 || send_object(l, "gate", GRANT_LISTENER, index,
 		    str_of(sv->name), fd) == -1)
 			return -1;
@@ -433,7 +338,7 @@ static bool
 is_run(const char *component)
 {
 	static const char *const names[] = { "smtpd", "smtp", "local",
-		"virtual", "cleanup", "qmgr", "rewrite", "bounce", "pickup" };
+		"virtual", "cleanup", "qmgr", "rewrite", "bounce", "pickup", "pipe" };
 
 	for (size_t i = 0; i < NELEM(names); i++)
 		if (strcmp(component, names[i]) == 0)
@@ -505,6 +410,8 @@ send_service(struct launcher *l, struct settings *s, size_t index,
 	if (sv->opts.n > 0)
 		bad |= send_object(l, "lookup", GRANT_CONFIG, index,
 		    str_of(sv->name), fd);
+	if (strcmp(sv->component, "pipe") == 0)
+		order_config((int64_t)index, fd);
 	collect_tables_fd(l, s, fd);
 	close(fd);
 	if (is_smtpd && sv->socket == CONF_INET)
@@ -643,6 +550,7 @@ settings_send(struct launcher *l, struct settings *s, struct buf *err)
 	send_overlays(l);
 	forget_tables(l);
 	collect_tables(l, s, s->main);
+	order_config(-1, s->main_fd);
 	if (send_components(l, s, err) != 0 || send_log(l, err) == -1 ||
 	    send_resolvers(l, s, err) == -1 || send_sockets(l, s, err) == -1)
 		return -1;

@@ -166,6 +166,11 @@ void spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
     struct launch_spawned *out, struct buf *err);
 void spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
     struct launch_spawned *out, struct buf *err);
+/*
+ * A command (command/command.h): an ordinary process of a user, of no
+ * component's.  fd is the end of who asked, and is told what is wrong.
+ */
+void spawn_command(struct launcher *l, const struct launch_command *q, int fd);
 void spawn_attest(struct launcher *l, pid_t pid, struct launch_attested *out,
     struct buf *err);
 /* Keep the configuration that components of this name start with. */

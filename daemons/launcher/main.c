@@ -10,7 +10,6 @@
  * If the broker dies, everything is ended and started again; if we die, so
  * does everybody.
  */
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -95,7 +94,10 @@ on_spawn(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	struct buf err;
 
 	buf_init(&err, 500);
-	spawn_component(arg, rec, fds[0], &a, &err);
+	if (chan_type(ch) == LAUNCH_MAILBOX)
+		spawn_mailbox(arg, rec, fds[0], &a, &err);
+	else
+		spawn_component(arg, rec, fds[0], &a, &err);
 	a.error = err.len > 0 ? EAGAIN : 0;
 	a.text = buf_get(&err);
 	chan_answer(ch, LAUNCH_SPAWNED, id, &a, NULL);
@@ -103,27 +105,20 @@ on_spawn(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 }
 
 static void
-on_mailbox(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_command(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    int *fds, void *arg)
 {
-	struct launch_spawned a = { .error = 0 };
-	struct buf err;
-
-	buf_init(&err, 500);
-	spawn_mailbox(arg, rec, fds[0], &a, &err);
-	a.error = err.len > 0 ? EAGAIN : 0;
-	a.text = buf_get(&err);
-	chan_answer(ch, LAUNCH_SPAWNED, id, &a, NULL);
-	buf_clear(&err);
+	spawn_command(arg, rec, fds[0]);
 }
 
 static void
-on_attest(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_attest(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
+    void *arg)
 {
 	const struct launch_attest *q = rec;
 	struct launch_attested a = { .ok = 0 };
 	struct buf err;
 
-	(void)fds;
 	buf_init(&err, 512);
 	spawn_attest(arg, (pid_t)q->pid, &a, &err);
 	a.text = buf_get(&err);
@@ -132,28 +127,24 @@ on_attest(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 }
 
 static void
-on_kill(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_kill(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, void *arg)
 {
 	const struct launch_kill *q = rec;
 
-	(void)ch;
-	(void)id;
-	(void)fds;
 	spawn_kill(arg, (pid_t)q->pid);
 }
 
 static void
-on_open(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_open(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
+    void *arg)
 {
-	struct launch_file yes;
 	struct launch_refused no = { .error = 0 };
 	int fd = files_open(arg, rec);
 
-	(void)fds;
-	memset(&yes, 0, sizeof(yes));
 	no.error = (uint32_t)errno;
 	if (fd != -1)
-		chan_answer(ch, LAUNCH_FILE, id, &yes, &fd);
+		chan_answer(ch, LAUNCH_FILE, id, NULL, &fd);
 	else
 		chan_answer(ch, LAUNCH_REFUSED, id, &no, NULL);
 }
@@ -191,14 +182,13 @@ same_overlays(struct launcher *l, struct buf *err)
 }
 
 static void
-on_reload(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_reload(struct chan *ch, uint64_t id, UNUSED const void *rec, UNUSED int *fds,
+    void *arg)
 {
 	struct launcher *l = arg;
 	struct launch_done a = { .error = 0 };
 	struct buf err;
 
-	(void)rec;
-	(void)fds;
 	buf_init(&err, 65536);
 	notify_supervisor("RELOADING=1");
 	if (same_overlays(l, &err) == -1 || plan(l, &err) == -1) {
@@ -214,14 +204,11 @@ on_reload(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 }
 
 static void
-on_up(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_up(UNUSED struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
+    UNUSED int *fds, void *arg)
 {
 	struct launcher *l = arg;
 
-	(void)ch;
-	(void)id;
-	(void)rec;
-	(void)fds;
 	notify_supervisor("READY=1\nSTATUS=accepting mail");
 	if (l->say_fd == -1)
 		return;
@@ -231,32 +218,28 @@ on_up(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 }
 
 static void
-on_ended(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_ended(UNUSED struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
+    UNUSED int *fds, void *arg)
 {
 	struct launcher *l = arg;
 
-	(void)ch;
-	(void)id;
-	(void)rec;
-	(void)fds;
 	launcher_say(l, 3, "terminating on signal 15");
 	loop_stop(l->loop, 0);
 }
 
 static void
-on_say(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+on_say(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, void *arg)
 {
 	const struct launch_say *s = rec;
 
-	(void)ch;
-	(void)id;
-	(void)fds;
 	launcher_say(arg, s->level, STR_FMT, STR_ARG(s->text));
 }
 
 static const struct chan_on broker_on[] = {
 	{ LAUNCH_SPAWN, on_spawn },
-	{ LAUNCH_MAILBOX, on_mailbox },
+	{ LAUNCH_MAILBOX, on_spawn },
+	{ LAUNCH_COMMAND, on_command },
 	{ LAUNCH_ATTEST, on_attest },
 	{ LAUNCH_KILL, on_kill },
 	{ LAUNCH_OPEN, on_open },

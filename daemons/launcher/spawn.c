@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "command/command.h"
 #include "base/note.h"
 
 #include "launcher.h"
@@ -105,6 +106,19 @@ component_env(const struct policy *policy)
 	return env;
 }
 
+static void
+remember(struct launcher *l, const struct policy *policy,
+    const struct sandbox_place *place, pid_t pid, int note)
+{
+	struct child *c = xcalloc(1, sizeof(*c));
+
+	c->policy = policy;
+	c->place = *place;
+	c->pid = pid;
+	c->note_fd = note;
+	LIST_INSERT_HEAD(&l->children, c, link);
+}
+
 /*
  * Make a process of policy at place with these descriptors, and remember it.
  * -1 with a sentence in err.  A failure in the child itself shows as its death
@@ -118,7 +132,6 @@ spawn(struct launcher *l, const struct policy *policy,
 	struct buf place_text;
 	char *path = xasprintf("%s/%s", l->libexec, policy->name);
 	struct cradle_fd all[SLOT_N];
-	struct child *c;
 	char *argv[4];
 	int note = note_make();
 	pid_t pid;
@@ -143,12 +156,7 @@ spawn(struct launcher *l, const struct policy *policy,
 		buf_printf(err, "cannot make a process: %s", strerror(errno));
 		fd_close(&note);
 	} else {
-		c = xcalloc(1, sizeof(*c));
-		c->policy = policy;
-		c->place = *place;
-		c->pid = pid;
-		c->note_fd = note;
-		LIST_INSERT_HEAD(&l->children, c, link);
+		remember(l, policy, place, pid, note);
 	}
 	buf_clear(&place_text);
 	free(path);
@@ -324,6 +332,38 @@ out:
 	fd_close(&dir);
 	fd_close(&dir2);
 	free(home);
+}
+
+/* --- commands ------------------------------------------------------------- */
+
+void
+spawn_command(struct launcher *l, const struct launch_command *q, int fd)
+{
+	const struct policy *policy = policy_find(STR("command"));
+	struct person_rules rules = { .uid_base = l->uid_base,
+		.root = l->cradle.level == LEVEL_ROOT, .uid = l->real_uid };
+	struct sandbox_place place = { .level = l->cradle.level,
+		.waived = l->waived, .filter_fd = -1 };
+	char *path = xasprintf("%s/command", l->libexec);
+	struct buf err;
+	int order;
+	pid_t pid;
+
+	buf_init(&err, 500);
+	order = order_make(q, &rules, l->directory, &place.uid, &place.gid,
+	    &err);
+	pid = order == -1 ? -1 : cradle_run(&l->cradle, &place, l->queue_dir,
+	    path, component_env(policy), fd, order);
+	if (pid != -1) {
+		remember(l, policy, &place, pid, -1);
+	} else {
+		launcher_say(l, 1, "command not run: %s", err.len > 0 ?
+		    buf_cstr(&err) : strerror(errno));
+		order_refuse(fd, "mail system configuration error");
+	}
+	fd_close(&order);
+	buf_clear(&err);
+	free(path);
 }
 
 /* --- the rest of a life --------------------------------------------------- */

@@ -157,7 +157,8 @@ void
 agents_init(struct qmgr *q)
 {
 	static const char *const names[] = { [AGENT_SMTP] = "smtp",
-		[AGENT_LOCAL] = "local", [AGENT_VIRTUAL] = "virtual" };
+		[AGENT_LOCAL] = "local", [AGENT_VIRTUAL] = "virtual",
+		[AGENT_PIPE] = "pipe" };
 
 	static_assert(NELEM(names) == AGENT_N, "each agent has a name");
 	for (int i = 0; i < AGENT_N; i++)

@@ -275,6 +275,7 @@ static const struct boot_peer peers[] = {
 	{ "local", &edge_deliver, SIDE_A, agents_on, &qmgr.agents[AGENT_LOCAL].ch, agent_up, agent_down, true },
 	{ "virtual", &edge_deliver, SIDE_A, agents_on, &qmgr.agents[AGENT_VIRTUAL].ch, agent_up, agent_down, true },
 	{ "bounce", &edge_bounce, SIDE_A, notices_on, &qmgr.bounce, notices_up, NULL, true },
+	{ "pipe", &edge_deliver, SIDE_A, agents_on, &qmgr.agents[AGENT_PIPE].ch, agent_up, agent_down, true },
 	{ "pickup", &edge_maildrop, SIDE_A, maildrop_on, &qmgr.pickup, pickup_up, NULL, true },
 	{ "control", &edge_queue, SIDE_B, orders_on, NULL, NULL, orders_down, true },
 };

@@ -190,7 +190,7 @@ struct agent {
 	bool waiting; /* a transport of it was told BUSY */
 };
 
-enum { AGENT_SMTP, AGENT_LOCAL, AGENT_VIRTUAL, AGENT_N };
+enum { AGENT_SMTP, AGENT_LOCAL, AGENT_VIRTUAL, AGENT_PIPE, AGENT_N };
 
 extern const struct chan_on agents_on[];
 void agents_init(struct qmgr *q);

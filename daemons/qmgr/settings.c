@@ -100,7 +100,7 @@ static const struct {
 	{ "error", TRANSPORT_ERROR, 0 },
 	{ "retry", TRANSPORT_RETRY, 0 },
 	{ "discard", TRANSPORT_DISCARD, 0 },
-	{ "pipe", TRANSPORT_UNSUPPORTED, 0 },
+	{ "pipe", TRANSPORT_AGENT, AGENT_PIPE },
 };
 
 struct transport_info *

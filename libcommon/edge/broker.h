@@ -3,6 +3,7 @@
 #define EDGE_BROKER_H
 
 #include "chan/rec.h"
+#include "edge/run.h"
 
 /*
  * A component (A) and the broker (B), on slot FD_BROKER of every component.
@@ -134,6 +135,23 @@ enum grant_kind {
 	F(U32, instance) \
 	F(U8, replace)
 
+/*
+ * pipe, local: a process that runs a command (edge/run.h), with the rights of
+ * a user.  kind says what the others mean: a line of master.cf by its number;
+ * a login name; the owner of an alias file; a text, and the word of whoever
+ * read it that it is to be run (edge/ticket.h).  The answer is a channel of
+ * edge `run`.
+ */
+#define broker_command_FIELDS(F) \
+	F(U8, kind) \
+	F(U32, service) \
+	F(U32, uid) \
+	F(U32, expires) \
+	F(U64, ticket) \
+	F(STR, user, 64) \
+	F(STR, text, COMMAND_TEXT_MAX)
+#define broker_command_open_FIELDS(F)
+
 /* logd: the log file anew, after it was rotated. */
 #define broker_reopen_FIELDS(F)
 
@@ -177,6 +195,8 @@ enum admin_what {
 	R(BROKER_MAILBOX, broker_mailbox, REC_ASK, SIDE_A, 0) \
 	R(BROKER_MAILBOX_OPEN, broker_mailbox_open, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_START, broker_start, REC_ASK, SIDE_A, 0) \
+	R(BROKER_COMMAND, broker_command, REC_ASK, SIDE_A, 0) \
+	R(BROKER_COMMAND_OPEN, broker_command_open, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_ADMIN, broker_admin, REC_ASK, SIDE_A, 0) \
 	R(BROKER_TEXT, broker_text, REC_TELL, SIDE_B, 0) \
 	R(BROKER_DONE, broker_done, REC_ANSWER, SIDE_B, 0)

@@ -19,17 +19,20 @@ EDGE_DEFINE(bounce, EDGE_BOUNCE);
 EDGE_DEFINE(maildrop, EDGE_MAILDROP);
 EDGE_DEFINE(queue, EDGE_QUEUE);
 EDGE_DEFINE(launch, EDGE_LAUNCH);
+EDGE_DEFINE(order, EDGE_ORDER);
+EDGE_DEFINE(run, EDGE_RUN);
 
 static const struct edge *const edges[] = {
 	&edge_log, &edge_broker, &edge_gate, &edge_resolve, &edge_lookup,
 	&edge_dns, &edge_spool, &edge_intake, &edge_commit, &edge_deliver,
 	&edge_mailbox, &edge_bounce, &edge_maildrop, &edge_queue,
-	&edge_launch,
+	&edge_launch, &edge_order, &edge_run,
 };
 
 /*
  * Which components share which edge, and how.  A channel is made for every
- * pair of instances.  Channels to a mailbox are made when one is asked for.
+ * pair of instances.  Channels to a mailbox or to a command are made when one
+ * is asked for.
  */
 static const struct edge_link links[] = {
 	/* edge, side A, side B */
@@ -58,6 +61,7 @@ static const struct edge_link links[] = {
 	{ "deliver", "qmgr", "smtp" },
 	{ "deliver", "qmgr", "local" },
 	{ "deliver", "qmgr", "virtual" },
+	{ "deliver", "qmgr", "pipe" },
 	{ "bounce", "qmgr", "bounce" },
 	{ "maildrop", "qmgr", "pickup" },
 	{ "queue", "control", "qmgr" },

@@ -16,6 +16,7 @@
 #include "edge/maildrop.h"
 #include "edge/queue.h"
 #include "edge/resolve.h"
+#include "edge/run.h"
 #include "edge/spool.h"
 
 /*

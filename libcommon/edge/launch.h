@@ -3,6 +3,7 @@
 #define EDGE_LAUNCH_H
 
 #include "chan/rec.h"
+#include "edge/run.h"
 
 /*
  * The broker (A) and its launcher (B).
@@ -63,6 +64,17 @@
 	F(U32, gid) \
 	F(STR, user, 64) \
 	F(STR, dir, 524)
+/*
+ * A command: see BROKER_COMMAND, whose word the broker has checked.  The
+ * descriptor is its end of the channel to whoever asked; what cannot be run is
+ * told there.
+ */
+#define launch_command_FIELDS(F) \
+	F(U8, kind) \
+	F(U32, service) \
+	F(U32, uid) \
+	F(STR, user, 64) \
+	F(STR, text, COMMAND_TEXT_MAX)
 #define launch_spawned_FIELDS(F) \
 	F(U32, pid) \
 	F(U32, uid) \
@@ -135,6 +147,7 @@ enum launch_what {
 	R(LAUNCH_PLANNED, launch_planned, REC_TELL, SIDE_B, 0) \
 	R(LAUNCH_SPAWN, launch_spawn, REC_ASK, SIDE_A, 1) \
 	R(LAUNCH_MAILBOX, launch_mailbox, REC_ASK, SIDE_A, 1) \
+	R(LAUNCH_COMMAND, launch_command, REC_TELL, SIDE_A, 1) \
 	R(LAUNCH_SPAWNED, launch_spawned, REC_ANSWER, SIDE_B, 0) \
 	R(LAUNCH_ATTEST, launch_attest, REC_ASK, SIDE_A, 0) \
 	R(LAUNCH_ATTESTED, launch_attested, REC_ANSWER, SIDE_B, 0) \

@@ -3,6 +3,7 @@
 #define EDGE_LOOKUP_H
 
 #include "chan/rec.h"
+#include "edge/run.h"
 
 /*
  * Any asker (A) to lookup (B): a key in the tables that a parameter names.
@@ -90,13 +91,33 @@ enum lookup_status {
 	F(U32, owner) \
 	F(STR, text, LOOKUP_VALUE_MAX)
 
+/*
+ * local: a command that this alias of alias_maps names (or the :include: file
+ * that it names), or what mailbox_command_maps says of a user (key; text and
+ * path are empty).  The answer has the ticket that makes the broker run it,
+ * and whose file it stood in.
+ */
+#define lookup_command_FIELDS(F) \
+	F(U8, kind) /* COMMAND_ALIAS, COMMAND_MAPS */ \
+	F(STR, key, LOOKUP_KEY_MAX) \
+	F(STR, path, 512) \
+	F(STR, text, COMMAND_TEXT_MAX)
+#define lookup_signed_FIELDS(F) \
+	F(U8, status) \
+	F(U32, uid) \
+	F(U32, expires) \
+	F(U64, ticket) \
+	F(STR, text, COMMAND_TEXT_MAX)
+
 #define EDGE_LOOKUP(R) \
 	R(LOOKUP_FIND, lookup_find, REC_ASK, SIDE_A, 0) \
 	R(LOOKUP_ANSWER, lookup_answer, REC_ANSWER, SIDE_B, 0) \
 	R(LOOKUP_USER, lookup_user, REC_ASK, SIDE_A, 0) \
 	R(LOOKUP_PASSWD, lookup_passwd, REC_ANSWER, SIDE_B, 0) \
 	R(LOOKUP_INCLUDE, lookup_include, REC_ASK, SIDE_A, 0) \
-	R(LOOKUP_TEXT, lookup_text, REC_ANSWER, SIDE_B, 0)
+	R(LOOKUP_TEXT, lookup_text, REC_ANSWER, SIDE_B, 0) \
+	R(LOOKUP_COMMAND, lookup_command, REC_ASK, SIDE_A, 0) \
+	R(LOOKUP_SIGNED, lookup_signed, REC_ANSWER, SIDE_B, 0)
 
 EDGE_DECLARE(lookup, EDGE_LOOKUP);
 

@@ -4,6 +4,7 @@
 
 #include "chan/rec.h"
 #include "edge/deliver.h"
+#include "edge/run.h"
 
 /*
  * local, virtual (A) to the mailbox process of one user (B).
@@ -60,11 +61,26 @@ enum mailbox_read_status {
 	MAILBOX_READ_NO_HOME, /* the home directory is missing */
 };
 
+/*
+ * A command that stands in such a file: the answer has the ticket that makes
+ * the broker run it as this user.  status as above; NONE when the file does
+ * not have it.
+ */
+#define mailbox_sign_FIELDS(F) \
+	F(STR, path, 1024) \
+	F(STR, command, COMMAND_TEXT_MAX)
+#define mailbox_signed_FIELDS(F) \
+	F(U8, status) \
+	F(U32, expires) \
+	F(U64, ticket)
+
 #define EDGE_MAILBOX(R) \
 	R(MAILBOX_WRITE, mailbox_write, REC_ASK, SIDE_A, 1) \
 	R(MAILBOX_WRITTEN, mailbox_written, REC_ANSWER, SIDE_B, 0) \
 	R(MAILBOX_READ, mailbox_read, REC_ASK, SIDE_A, 0) \
-	R(MAILBOX_TEXT, mailbox_text, REC_ANSWER, SIDE_B, 0)
+	R(MAILBOX_TEXT, mailbox_text, REC_ANSWER, SIDE_B, 0) \
+	R(MAILBOX_SIGN, mailbox_sign, REC_ASK, SIDE_A, 0) \
+	R(MAILBOX_SIGNED, mailbox_signed, REC_ANSWER, SIDE_B, 0)
 
 EDGE_DECLARE(mailbox, EDGE_MAILBOX);
 

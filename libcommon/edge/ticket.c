@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
 
@@ -77,4 +78,50 @@ ticket_address_ok(const struct ticket_key *k, const struct netaddr *to,
 {
 	return k->have && ticket != 0 && fresh(expires) &&
 	    ticket == ticket_address(k, to, expires);
+}
+
+/* Two hashes of the name, told apart by the byte before it. */
+struct ticket_key
+ticket_command_key(const struct ticket_key *k, struct str user)
+{
+	char name[1 + 64];
+	size_t n = user.n < 64 ? user.n : 64;
+	struct ticket_key out = { .have = k->have };
+
+	static_assert(sizeof(out.key) == 2 * sizeof(uint64_t), "two hashes");
+	if (n > 0)
+		memcpy(name + 1, user.p, n);
+	for (int i = 0; i < 2; i++) {
+		uint64_t half;
+
+		name[0] = (char)i;
+		half = siphash(k->key, name, n + 1);
+		memcpy(out.key + 8 * i, &half, sizeof(half));
+	}
+	return out;
+}
+
+uint64_t
+ticket_command(const struct ticket_key *k, uint8_t kind, uint32_t uid,
+    struct str user, struct str text, uint32_t expires)
+{
+	uint32_t head[4] = { kind, uid, expires, (uint32_t)user.n };
+	struct buf b;
+	uint64_t t;
+
+	buf_init(&b, 65536);
+	buf_add(&b, head, sizeof(head));
+	buf_str(&b, user);
+	buf_str(&b, text);
+	t = buf_full(&b) ? 0 : siphash(k->key, buf_get(&b).p, b.len);
+	buf_clear(&b);
+	return t == 0 ? 1 : t;
+}
+
+bool
+ticket_command_ok(const struct ticket_key *k, uint8_t kind, uint32_t uid,
+    struct str user, struct str text, uint32_t expires, uint64_t ticket)
+{
+	return k->have && user.n + text.n < 60000 && fresh(expires) &&
+	    ticket == ticket_command(k, kind, uid, user, text, expires);
 }

@@ -23,10 +23,16 @@
  * bytes).
  * Tickets for addresses end after some minutes.  Those for routes last as long
  * as the key: a message that is read back from disk is resolved again.
+ *
+ * lookup signs the commands it finds in tables, and the process of a user those
+ * it finds in his .forward, each with a key of its own that the broker derives
+ * from one that it gives to nobody.  local carries them, so it can have run what
+ * is written there, as whoever wrote it, and nothing else.
  */
 #define TICKET_ROUTE "route-key"
 #define TICKET_ADDRESS "address-key"
 #define TICKET_SOCKET "socket-key"
+#define TICKET_COMMAND "command-key"
 #define TICKET_SECONDS 900
 
 struct ticket_key {
@@ -53,5 +59,16 @@ bool ticket_route_ok(const struct ticket_key *k, struct str nexthop,
     uint64_t ticket);
 bool ticket_address_ok(const struct ticket_key *k, const struct netaddr *to,
     uint32_t expires, uint64_t ticket);
+
+/*
+ * The key for commands of a user's .forward, or (with an empty name) of
+ * tables, made of the broker's own.
+ */
+struct ticket_key ticket_command_key(const struct ticket_key *k,
+    struct str user);
+uint64_t ticket_command(const struct ticket_key *k, uint8_t kind, uint32_t uid,
+    struct str user, struct str text, uint32_t expires);
+bool ticket_command_ok(const struct ticket_key *k, uint8_t kind, uint32_t uid,
+    struct str user, struct str text, uint32_t expires, uint64_t ticket);
 
 #endif

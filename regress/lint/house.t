@@ -85,6 +85,8 @@ my %may = (
 	fstatat fdopendir)],
     pickup => ['accepts local submissions; looks the authorized users up '
 	. 'before it is sealed', qw(accept4 getpwnam)],
+    command => ['is a user\'s own process: starts his program, ends it',
+	qw(chdir execve fork kill)],
     control => ['accepts local clients on its socket; reads the users before '
 	. 'it is sealed', qw(accept4 getpwent setpwent)],
 );

@@ -37,6 +37,8 @@ static const struct {
 	{ "bounce", "stdio recvfd sendfd" },
 	{ "pickup", "stdio recvfd sendfd unix inet" },
 	{ "control", "stdio recvfd sendfd unix inet" },
+	{ "pipe", "stdio recvfd" },
+	{ "command", "" },
 	{ "launcher", "" },
 };
 

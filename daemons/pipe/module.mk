@@ -1,0 +1,2 @@
+DAEMONS += pipe
+pipe_SRCS := main.c deliver.c service.c

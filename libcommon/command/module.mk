@@ -1,0 +1,1 @@
+COMMON_SRCS += command/order.c command/person.c command/vouch.c

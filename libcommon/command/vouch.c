@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Who may have which command run.
+ */
+#include "command/vouch.h"
+
+#include <string.h>
+
+bool
+command_vouched(const struct ticket_key *k, const char *component,
+    const struct broker_command *q)
+{
+	bool forward = q->kind == COMMAND_FORWARD;
+	struct ticket_key signer =
+	    ticket_command_key(k, forward ? q->user : STR_NONE);
+
+	if (strcmp(component, "pipe") == 0)
+		return q->kind == COMMAND_MASTER;
+	if (strcmp(component, "local") != 0)
+		return false;
+	switch ((enum command_kind)q->kind) {
+	case COMMAND_MASTER:
+		return false;
+	case COMMAND_MAILBOX:
+		return q->user.n > 0;
+	case COMMAND_MAPS:
+	case COMMAND_FORWARD:
+		if (q->user.n == 0)
+			return false;
+		break;
+	case COMMAND_ALIAS:
+		break;
+	default:
+		return false;
+	}
+	return ticket_command_ok(&signer, q->kind, q->uid, q->user, q->text,
+	    q->expires, q->ticket);
+}
