@@ -48,6 +48,7 @@ t_sandbox_audit_USES := libsandbox
 t_sandbox_enter_USES := libsandbox
 t_sandbox_filter_USES := libsandbox
 t_sandbox_violation_USES := libsandbox
+t_sandbox_watch_USES := libsandbox
 fuzz_overlay_USES := libsandbox
 fuzz_policy_USES := libsandbox
 

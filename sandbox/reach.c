@@ -230,6 +230,7 @@ static const struct {
 	{ "unix", "launcher", "server" },
 	{ "reopen", "launcher", "log" },
 	{ "mailbox", "launcher", "directory" },
+	{ "key", "launcher", "key" },
 	{ "command", "launcher", "order" },
 	{ "admin", NULL, NULL }, /* start, stop, status: no object */
 	{ "start", NULL, NULL }, /* a component whose channel it has anyway */

@@ -28,6 +28,7 @@ struct sandbox_watch {
 	struct finding *found;
 	size_t nfound;
 	bool again;
+	size_t unmeasured, blind; /* rows in this round; in the last one */
 	int64_t last; /* end of the last round, seconds */
 };
 
@@ -48,7 +49,9 @@ void watch_abandon(struct sandbox_watch *w);
 /* A process is gone.  True when an alarm went with it. */
 bool watch_forget(struct sandbox_watch *w, pid_t pid);
 
-/* {"last":SECONDS,"interval":SECONDS,"alarms":[...]} */
+/*
+ * {"last":SECONDS,"interval":SECONDS,"unmeasurable":ROWS,"alarms":[...]}
+ */
 void watch_json(const struct sandbox_watch *w, int64_t interval_s,
     struct buf *out);
 

@@ -34,7 +34,8 @@ static const struct {
 	{ "gate", 1 }, { "pickup", 1 }, { "control", 1 }, { "dns", 1 },
 	{ "smtpd", 2 }, { "smtp", 2 }, { "bounce", 2 }, { "cleanup", 3 },
 	{ "local", 3 }, { "virtual", 3 }, { "pipe", 3 }, { "rewrite", 4 },
-	{ "lookup", 5 }, { "qmgr", 5 }, { "mailbox", 5 }, { "keys", 5 },
+	{ "lookup", 5 }, { "qmgr", 5 }, { "mailbox", 5 }, { "command", 5 },
+	{ "keys", 5 },
 	{ "auth", 5 }, { "anvil", 5 },
 };
 
@@ -127,6 +128,10 @@ add_authorities(struct graph *g, size_t owner)
 		if (strcmp(p->requests[i].verb, "table") == 0)
 			add_authority(g, owner, "table", &p->requests[i].src,
 			    "files, read only");
+	/* Whose rights it has is decided at each start: so have its programs. */
+	if (strcmp(p->user, "*") == 0 && (p->walls & WALL_SECCOMP) == 0)
+		add_authority(g, owner, "rights", &p->walls_src,
+		    "of one user");
 	for (size_t i = 0; i < p->ngrants; i++)
 		if (strcmp(p->grants[i].name, "key") == 0 ||
 		    strcmp(p->grants[i].name, "private-key") == 0)

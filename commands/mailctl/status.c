@@ -162,7 +162,12 @@ print_audit(struct json j, bool print)
 	if (print && n == 0 && json_num(json_find(j, "last")) > 0) {
 		age_text((int64_t)time(NULL) - json_num(json_find(j, "last")),
 		    ago);
-		printf("sandbox audit: equal, %s ago\n", ago);
+		if (json_num(json_find(j, "unmeasurable")) > 0)
+			printf("sandbox audit: no difference, %s ago; %" PRId64
+			       " things could not be measured\n", ago,
+			    json_num(json_find(j, "unmeasurable")));
+		else
+			printf("sandbox audit: equal, %s ago\n", ago);
 	}
 	return n;
 }
