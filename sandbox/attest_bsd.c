@@ -38,8 +38,6 @@ sandbox_audit(const struct audit_of *of, struct audit *out)
 	const struct policy *policy = of->policy;
 	struct auditing au = { policy, of->place, out, of };
 
-	(void)pid;
-	(void)text;
 	memset(out, 0, sizeof(*out));
 	memcpy(out->policy_hash, policy->hash, POLICY_HASH);
 	for (uint32_t wall = 1; wall <= WALL_RLIMITS; wall <<= 1)

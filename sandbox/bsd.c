@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What OpenBSD and FreeBSD have in common.  The wall called seccomp is pledge
- * there, and Capsicum; what Linux needs namespaces and Landlock for is part of
- * both.
+ * What the BSDs have in common.  The wall called seccomp is pledge on OpenBSD
+ * and Capsicum on FreeBSD; what Linux needs namespaces and Landlock for is
+ * part of both.
  */
 #include "sandbox/bsd.h"
 
@@ -95,9 +95,13 @@ sandbox_level_probe(enum sandbox_level *level, uint32_t *missing,
     struct buf *why)
 {
 	*level = geteuid() == 0 ? LEVEL_ROOT : LEVEL_BARE;
-	*missing = 0;
+	*missing = bsd_lacks();
+	if ((*missing & WALL_SECCOMP) != 0)
+		buf_puts(why,
+		    "wall seccomp cannot be had: this system confines no "
+		    "system calls\n");
 	if (*level == LEVEL_BARE) {
-		*missing = WALL_UID | WALL_ROOT;
+		*missing |= WALL_UID | WALL_ROOT;
 		buf_puts(why,
 		    "wall uid cannot be had: not root\n"
 		    "wall root cannot be had: not root\n");

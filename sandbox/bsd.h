@@ -9,7 +9,7 @@
 #include "sandbox/sandbox.h"
 
 /*
- * Shared by the two BSD back ends, and by nobody else.
+ * Shared by the back ends of the BSDs, and by nobody else.
  */
 
 /* "wall NAME: what: strerror(errno)" in err; always -1. */
@@ -20,6 +20,9 @@ int bsd_ids(const struct sandbox_place *place, char *err, size_t err_size);
 /* An empty directory as root, where nothing is opened by name later. */
 int bsd_root(const struct policy *p, char *err, size_t err_size);
 void bsd_prepare(void);
+
+/* Walls that this system has nothing for, and that therefore cannot be had. */
+uint32_t bsd_lacks(void);
 
 /* Walls that exist only on Linux, or are part of pledge and Capsicum. */
 #define BSD_ABSENT                                                     \

@@ -81,6 +81,12 @@ forbid(int what, int data)
 	return procctl(P_PID, 0, what, &data);
 }
 
+uint32_t
+bsd_lacks(void)
+{
+	return 0;
+}
+
 int
 sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
     char *err, size_t err_size)

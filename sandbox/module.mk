@@ -21,11 +21,8 @@ BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libseccomp libcap-ng)
 else
 SANDBOX_SRCS += attest_bsd.c bsd.c names_bsd.c
 POLC_PARTS += names_bsd
-ifeq ($(SYSTEM),FreeBSD)
-SANDBOX_SRCS += freebsd.c
-else
-SANDBOX_SRCS += openbsd.c
-endif
+SANDBOX_SRCS += $(if $(filter FreeBSD,$(SYSTEM)),freebsd.c,$(if \
+	$(filter OpenBSD,$(SYSTEM)),openbsd.c,netbsd.c))
 endif
 
 # The policy compiler and its table.
@@ -85,3 +82,17 @@ $(BUILD)/regress/hostile/peers: $(PEERS_OBJS) $(BUILD)/lib/libsandbox.a \
     $(BUILD)/lib/libcommon.a
 	$(call link,)
 tests: $(BUILD)/regress/hostile/peers
+
+# What the back ends of other systems ask of their kernel, written down here:
+# their files, with calls that only take a note.
+ifeq ($(PORT),linux)
+RECORDERS = $(addprefix $(BUILD)/regress/bsd/record-,openbsd freebsd netbsd)
+$(BUILD)/regress/bsd/record-%: regress/bsd/record.c sandbox/%.c sandbox/bsd.c \
+    regress/bsd/stubs/stub.h $(BUILD)/lib/libsandbox.a $(BUILD)/lib/libcommon.a
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Iregress/bsd/stubs/freebsd \
+	    -include regress/bsd/stubs/stub.h $(HARD_LD) -o $@ \
+	    $(filter %.c,$^) $(filter %.a,$^) $(BASE_LIBS)
+tests: $(RECORDERS)
+endif

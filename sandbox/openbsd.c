@@ -53,6 +53,12 @@ pledge_policy(const struct policy *p)
 	return rc;
 }
 
+uint32_t
+bsd_lacks(void)
+{
+	return 0;
+}
+
 int
 sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
     char *err, size_t err_size)

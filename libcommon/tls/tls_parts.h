@@ -2,7 +2,7 @@
 #ifndef TLS_TLS_PARTS_H
 #define TLS_TLS_PARTS_H
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include <openssl/evp.h>
 #include <openssl/ssl.h>

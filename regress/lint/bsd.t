@@ -41,6 +41,8 @@ check openbsd sandbox/openbsd.c
 check openbsd libcommon/base/memfd_openbsd.c
 check freebsd sandbox/freebsd.c
 check freebsd sandbox/capsicum_plan.c
+check netbsd sandbox/netbsd.c
+check netbsd sandbox/bsd.c
 # A check that never fails is none.
 n=$((n + 1))
 if echo 'int f(void) { return pledge("stdio"); }' | clang \
