@@ -227,6 +227,7 @@ static const struct {
 	{ "resolver", "broker", "connect" },
 	{ "table", "launcher", "file" },
 	{ "include", "launcher", "file" },
+	{ "key", "launcher", "key" },
 	{ "unix", "launcher", "server" },
 	{ "reopen", "launcher", "log" },
 	{ "mailbox", "launcher", "directory" },

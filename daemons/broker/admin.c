@@ -21,7 +21,7 @@ static const char *const stop_steps[][8] = {
 	{ "bounce", "cleanup" },
 	{ "qmgr" },
 	{ "smtp", "local", "virtual", "pipe", "mailbox" },
-	{ "dns", "rewrite", "lookup" },
+	{ "dns", "rewrite", "lookup", "keys" },
 	{ "control" },
 	{ "logd" },
 };

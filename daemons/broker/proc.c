@@ -226,6 +226,7 @@ static const struct chan_on proc_on[] = {
 	{ BROKER_TABLE, request },
 	{ BROKER_INCLUDE, request },
 	{ BROKER_UNIX, request },
+	{ BROKER_KEY, request },
 	{ BROKER_MAILBOX, request },
 	{ BROKER_START, request },
 	{ BROKER_COMMAND, request },

@@ -237,6 +237,13 @@ do_unix(struct proc *p, uint64_t id, const void *rec)
 }
 
 static void
+do_key(struct proc *p, uint64_t id, const void *rec)
+{
+	send_errand(p, id, "key", OPEN_KEY,
+	    ((const struct broker_key *)rec)->file);
+}
+
+static void
 do_reopen(struct proc *p, uint64_t id, UNUSED const void *rec)
 {
 	send_errand(p, id, "reopen", OPEN_LOG, STR("log"));
@@ -385,6 +392,7 @@ static const struct verb {
 	{ BROKER_TABLE, "table", do_table },
 	{ BROKER_INCLUDE, "include", do_include },
 	{ BROKER_UNIX, "unix", do_unix },
+	{ BROKER_KEY, "key", do_key },
 	{ BROKER_MAILBOX, "mailbox", do_mailbox },
 	{ BROKER_START, "start", do_start },
 	{ BROKER_COMMAND, "command", do_command },

@@ -21,6 +21,7 @@
 #include "edge/broker.h"
 #include "net/interfaces.h"
 #include "table/table.h"
+#include "tls/files.h"
 #include "tls/trust.h"
 
 #include "launcher.h"
@@ -151,21 +152,27 @@ struct table_walk {
 	struct table_env env;
 };
 
-static int
-add_table(void *arg, enum table_file_kind kind, const char *path,
-    const char *source)
+static void
+add_name(struct launcher *l, enum launch_what what, struct str name)
 {
-	struct table_walk *w = arg;
 	struct table_name *t;
 
-	(void)kind;
-	(void)source;
-	LIST_FOREACH(t, &w->l->tables, link)
-		if (strcmp(t->name, path) == 0)
-			return 0;
+	LIST_FOREACH(t, &l->tables, link)
+		if (t->what == what && str_eq(name, str_of(t->name)))
+			return;
 	t = xcalloc(1, sizeof(*t));
-	t->name = xstrdup(path);
-	LIST_INSERT_HEAD(&w->l->tables, t, link);
+	t->what = what;
+	t->name = str_dup(name);
+	LIST_INSERT_HEAD(&l->tables, t, link);
+}
+
+static int
+add_table(void *arg, UNUSED enum table_file_kind kind, const char *path,
+    UNUSED const char *source)
+{
+	struct table_walk *w = arg;
+
+	add_name(w->l, OPEN_TABLE, str_of(path));
 	return 0;
 }
 
@@ -346,75 +353,81 @@ is_run(const char *component)
 	return false;
 }
 
+/* The holder of keys runs if a service needs it, and may ask for its files. */
 static void
-collect_tables_fd(struct launcher *l, const struct settings *s, int fd)
+send_keys(struct launcher *l, const struct settings *s, const struct conf *c)
 {
-	struct conf *c = conf_open(fd);
+	struct tls_file v[TLS_FILES_MAX];
+	size_t n = tls_files(c, tls_side(c), v);
 
-	if (c != NULL)
-		collect_tables(l, s, c);
-	conf_free(&c);
+	for (size_t i = 0; i < n; i++)
+		add_name(l, OPEN_KEY, v[i].name);
+	if (l->keys_generation != s->generation)
+		send_run(l, s, "keys", 1);
+	l->keys_generation = s->generation;
 }
 
 /* Certificates of authorities, for a client that is to know some. */
 static int
-send_trust(struct launcher *l, const struct service *sv, size_t index,
-    int conf_fd, struct buf *err)
+send_trust(struct launcher *l, const struct conf *c, size_t index,
+    struct buf *err)
 {
-	struct conf *c = conf_open(conf_fd);
-	bool lmtp = strcmp(sv->command, "lmtp") == 0;
-	struct str file, path;
-	int fd, r = 0;
+	bool lmtp = tls_side(c) == TLS_SIDE_LMTP;
+	struct str file = conf_str(c, lmtp ? P_LMTP_TLS_CAFILE :
+	    P_SMTP_TLS_CAFILE);
+	struct str path = conf_str(c, lmtp ? P_LMTP_TLS_CAPATH :
+	    P_SMTP_TLS_CAPATH);
+	int fd, r;
 
-	if (c == NULL)
-		return -1;
-	file = conf_str(c, lmtp ? P_LMTP_TLS_CAFILE : P_SMTP_TLS_CAFILE);
-	path = conf_str(c, lmtp ? P_LMTP_TLS_CAPATH : P_SMTP_TLS_CAPATH);
-	if (file.n > 0 || path.n > 0) {
-		fd = tls_trust_memfd(l->directory, file, path, err);
-		r = fd == -1 ? -1 : send_object(l, sv->component, GRANT_FILE,
-		    index, STR("trust"), fd);
-		fd_close(&fd);
-	}
-	conf_free(&c);
+	if (file.n == 0 && path.n == 0)
+		return 0;
+	fd = tls_trust_memfd(l->directory, file, path, err);
+	r = send_object(l, "smtp", GRANT_FILE, index, STR("trust"), fd);
+	fd_close(&fd);
 	return r;
 }
 
 /*
- * Each line of master.cf: its configuration to the component that serves it,
- * its sockets to gate.
+ * Each line of master.cf: its configuration to the component that serves it
+ * and to who helps it, its sockets to gate.
  */
 static int
 send_service(struct launcher *l, struct settings *s, size_t index,
     struct buf *err)
 {
 	const struct service *sv = &s->build.master.v[index];
-	bool is_smtpd;
-	int fd, bad = 0;
+	const char *to[4] = { sv->component };
+	struct conf *c;
+	int fd, n = 1, bad = 0;
 
 	if (sv->component == NULL || !is_run(sv->component))
 		return 0;
-	is_smtpd = strcmp(sv->component, "smtpd") == 0;
 	fd = build_memfd(&s->build, sv, s->generation);
-	if (fd == -1) {
+	c = fd == -1 ? NULL : conf_open(fd);
+	if (c == NULL) {
 		report_errors(&s->build.rep, err);
+		fd_close(&fd);
 		return -1;
 	}
+	collect_tables(l, s, c);
 	if (strcmp(sv->component, "smtp") == 0)
-		bad |= send_trust(l, sv, index, fd, err);
-	bad |= send_object(l, sv->component, GRANT_CONFIG, index,
-	    str_of(sv->name), fd);
-	if (is_smtpd)
-		bad |= send_object(l, "gate", GRANT_CONFIG, index,
-		    str_of(sv->name), fd);
+		bad |= send_trust(l, c, index, err);
+	if (strcmp(sv->component, "smtpd") == 0)
+		to[n++] = "gate";
 	if (sv->opts.n > 0)
-		bad |= send_object(l, "lookup", GRANT_CONFIG, index,
+		to[n++] = "lookup";
+	if (tls_needs_keys(c)) {
+		send_keys(l, s, c);
+		to[n++] = "keys";
+	}
+	while (n-- > 0)
+		bad |= send_object(l, to[n], GRANT_CONFIG, index,
 		    str_of(sv->name), fd);
 	if (strcmp(sv->component, "pipe") == 0)
 		order_config((int64_t)index, fd);
-	collect_tables_fd(l, s, fd);
+	conf_free(&c);
 	close(fd);
-	if (is_smtpd && sv->socket == CONF_INET)
+	if (strcmp(sv->component, "smtpd") == 0 && sv->socket == CONF_INET)
 		bad |= send_listeners(l, s, sv, index, err);
 	return bad;
 }

@@ -195,22 +195,26 @@ files_log(struct launcher *l)
 /* --- tables --------------------------------------------------------------- */
 
 /*
- * lookup names a file behind one of the tables in the configuration; any
- * other is refused.
+ * lookup names a file behind one of the tables in the configuration, keys one
+ * of a key or a certificate; any other is refused.
  */
 static int
-open_table(struct launcher *l, struct str path)
+open_named(struct launcher *l, enum launch_what what, struct str name)
 {
 	struct table_name *t;
-	int fd;
+	int at, fd;
 
-	LIST_FOREACH(t, &l->tables, link)
-		if (str_eq(path, str_of(t->name))) {
-			fd = open(t->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
-			    O_NOCTTY);
+	LIST_FOREACH(t, &l->tables, link) {
+		if (t->what != what || !str_eq(name, str_of(t->name)))
+			continue;
+		at = open(l->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = openat(at, t->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+		    O_NOCTTY);
+		fd_close(&at);
+		if (what == OPEN_TABLE)
 			borrow_note(fd);
-			return fd;
-		}
+		return fd;
+	}
 	errno = EPERM;
 	return -1;
 }
@@ -222,7 +226,8 @@ files_open(struct launcher *l, const struct launch_open *q)
 	case OPEN_LOG:
 		return files_log(l);
 	case OPEN_TABLE:
-		return open_table(l, q->name);
+	case OPEN_KEY:
+		return open_named(l, (enum launch_what)q->what, q->name);
 	case OPEN_INCLUDE:
 		return borrow_include(l, q->name);
 	case OPEN_UNIX:

@@ -56,10 +56,11 @@ struct listener {
 	unsigned generation; /* of the plan that last asked for it */
 };
 
-/* A file that the configuration names as a table: `hash:/etc/aliases`. */
+/* A file that the configuration names. */
 struct table_name {
 	LIST_ENTRY(table_name) link;
-	char *name;
+	enum launch_what what;
+	char *name; /* a table's path, a key as the configuration has it */
 };
 
 struct launcher {
@@ -94,6 +95,7 @@ struct launcher {
 	int say_fd; /* whoever started us waits here, or -1 */
 	struct watch say_watch; /* offline: has he gone? */
 	unsigned generation;
+	unsigned keys_generation; /* the plan that has keys in it */
 	uint32_t waived;
 	int64_t uid_base;
 	bool foreground;

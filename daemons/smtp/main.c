@@ -16,6 +16,7 @@
 #include "boot/boot.h"
 #include "edge/edges.h"
 #include "log/log.h"
+#include "tls/keyring.h"
 
 #include "smtp.h"
 
@@ -85,6 +86,13 @@ static const struct boot_peer peers[] = {
 	    .edge = &edge_lookup,
 	    .side = SIDE_A,
 	    .on = no_records,
+	    .optional = true },
+	{ .name = "keys",
+	    .edge = &edge_keys,
+	    .side = SIDE_A,
+	    .on = keyring_on,
+	    .up = keyring_up,
+	    .down = keyring_down,
 	    .optional = true },
 };
 

@@ -61,6 +61,7 @@ conn_end(struct conn *c)
 	struct gate_ended rec = { .messages = c->s->messages,
 		.errors = c->s->errors };
 
+	tls_free(&c->tls);
 	drain(c);
 	session_free(&c->s);
 	watch_clear(&c->watch);
@@ -87,7 +88,8 @@ send_out(struct conn *c)
 
 	if (out.n == 0 || s->wait == WAIT_SLEEP)
 		return;
-	n = write(c->fd, out.p, out.n);
+	n = c->tls != NULL ? tls_write(c->tls, out.p, out.n) :
+			     write(c->fd, out.p, out.n);
 	if (n > 0)
 		buf_consume(&s->out, (size_t)n);
 	else if (n == -1 && errno != EAGAIN && errno != EINTR)
@@ -102,17 +104,69 @@ set_watch(struct conn *c)
 	struct session *s = c->s;
 	int what = c->watch.what & LOOP_READ;
 
+	if (s->wait == WAIT_TLS && c->tls != NULL) {
+		watch_set(&c->watch, tls_waits(c->tls));
+		return;
+	}
 	/*
 	 * A session that waits for a moment is left watched: taking that back
 	 * costs two system calls and mostly nothing comes.
 	 */
 	if (session_listens(s) || s->state == ST_GREET)
 		what = LOOP_READ;
-	if (s->state >= ST_CLOSING)
+	if (s->state >= ST_CLOSING || s->wait == WAIT_TLS)
 		what = 0;
 	if (s->out.len > 0 && s->wait != WAIT_SLEEP)
 		what |= LOOP_WRITE;
 	watch_set(&c->watch, what);
+}
+
+static void
+kick(void *arg)
+{
+	struct conn *c = arg;
+
+	turn_ask(&c->turn);
+}
+
+/* Take what the client has sent. */
+static void
+take_in(struct conn *c)
+{
+	struct session *s = c->s;
+	ssize_t n = c->tls != NULL ? tls_read(c->tls, data, sizeof(data)) :
+				     read(c->fd, data, sizeof(data));
+
+	if (n > 0)
+		session_input(s, str_make(data, (size_t)n));
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		session_hangup(s);
+}
+
+/*
+ * The session waits for TLS: once our last words in the clear are out, the
+ * handshake, as far as it goes now.
+ */
+static void
+shake(struct conn *c)
+{
+	struct session *s = c->s;
+
+	if (c->tls == NULL) {
+		if (s->sv->tls.ctx == NULL)
+			session_hangup(s); /* a reload took it away */
+		if (s->out.len > 0 || s->state >= ST_CLOSING)
+			return;
+		c->tls = tls_new(s->sv->tls.ctx, c->fd, NULL, kick, c);
+	}
+	switch (tls_handshake(c->tls)) {
+	case 1:
+		session_secured(s, c->tls);
+		break;
+	case -1:
+		session_insecure(s, c->tls);
+		break;
+	}
 }
 
 /*
@@ -132,6 +186,10 @@ on_turn(void *arg)
 		session_resume(s);
 	} while (s->in.len < before && session_listens(s));
 	send_out(c);
+	if (s->wait == WAIT_TLS && s->state < ST_CLOSING)
+		shake(c);
+	if (c->tls != NULL && session_listens(s) && tls_pending(c->tls))
+		take_in(c);
 	if (s->state == ST_DEAD || (s->state == ST_CLOSING && s->out.len == 0))
 		conn_end(c);
 	else
@@ -139,21 +197,12 @@ on_turn(void *arg)
 }
 
 static void
-kick(void *arg)
-{
-	struct conn *c = arg;
-
-	turn_ask(&c->turn);
-}
-
-static void
 on_ready(int what, void *arg)
 {
 	struct conn *c = arg;
 	struct session *s = c->s;
-	ssize_t n;
 
-	if (what == LOOP_WRITE) {
+	if (what == LOOP_WRITE || s->wait == WAIT_TLS) {
 		kick(c);
 		return;
 	}
@@ -161,11 +210,7 @@ on_ready(int what, void *arg)
 		watch_set(&c->watch, c->watch.what & ~LOOP_READ);
 		return;
 	}
-	n = read(c->fd, data, sizeof(data));
-	if (n > 0)
-		session_input(s, str_make(data, (size_t)n));
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		session_hangup(s);
+	take_in(c);
 }
 
 void

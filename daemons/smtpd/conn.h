@@ -17,6 +17,7 @@ struct conn {
 	struct conns *owner;
 	struct session *s;
 	struct watch watch;
+	struct tls *tls; /* NULL: in the clear */
 	struct turn turn;
 	struct chan *gate; /* who gave it to us; NULL when that is gone */
 	uint64_t id;	   /* gate's number */

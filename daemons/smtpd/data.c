@@ -214,12 +214,21 @@ add_received(struct session *s)
 		.addr = str_of(s->addr),
 		.by = s->sv->myhostname,
 		.mail_name = s->sv->mail_name,
-		.flags = s->esmtp ? RECEIVED_ESMTP : 0,
+		.flags = (s->esmtp ? RECEIVED_ESMTP : 0) |
+		    (s->tls != NULL ? RECEIVED_TLS : 0),
 		.id = str_make(m->slot->qid, m->slot->qid_len),
 		.rcpt = str_of(m->only_rcpt),
 		.us = clock_wall_us(),
 	};
 
+	if (s->tls != NULL && s->sv->tls.received)
+		r.tls = (struct received_tls){
+			.protocol = str_of(s->tls->protocol),
+			.cipher = str_of(s->tls->cipher),
+			.bits_used = s->tls->bits,
+			.bits = s->tls->of_bits,
+			.details = str_trim(str_of(s->tls->details)),
+		};
 	if (m->prepend != NULL) {
 		buf_puts(&m->content, m->prepend);
 		buf_putc(&m->content, '\n');

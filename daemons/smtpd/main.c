@@ -8,8 +8,10 @@
  *         qmgr         slots to write messages to, and the word that a
  *                      message is safe                      (peer: qmgr)
  *         cleanup      takes messages                       (peer: cleanup)
+ *         keys         certificates; signatures of digests  (peer: keys)
  *         clients      connected sockets                    (hostile)
- * Never:  opens a path, connects, reads a message that was handed on.
+ * Never:  opens a path, connects, reads a message that was handed on, has a
+ *         private key.
  * Whatever a client says, it gets an answer and no more memory than the limits
  * of its service.  If a peer lies or goes away, the client gets a temporary
  * failure; nothing is acknowledged without qmgr's word.
@@ -90,10 +92,27 @@ gate_down(struct chan *ch, unsigned instance, void *arg)
 	conns_gate_gone(&p->conns, ch);
 }
 
+/* Ready is who has all peers, and an answer of keys for every service. */
+static void
+check_ready(struct peers *p)
+{
+	if (!p->seen)
+		return;
+	for (unsigned i = 0; i < WORKER_SERVICES; i++) {
+		struct service *sv = worker_find_service(&p->w, i);
+
+		if (sv != NULL && secure_wanted(&sv->tls) &&
+		    keyring_set(i)->generation == 0)
+			return;
+	}
+	boot_ready();
+}
+
 static void
 on_grant(const struct broker_grant *g, int fd, void *arg)
 {
 	struct peers *p = arg;
+	struct service *sv;
 	struct conf *conf;
 
 	if (g->kind != GRANT_CONFIG) {
@@ -106,7 +125,32 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	if (conf == NULL)
 		log_fatal("configuration of service " STR_FMT " cannot be read",
 		    STR_ARG(g->name));
-	worker_service(&p->w, service_new(conf, g->instance, boot_conf()));
+	sv = service_new(conf, g->instance, boot_conf());
+	secure_keys(&sv->tls, keyring_set(sv->instance), sv->name);
+	worker_service(&p->w, sv);
+}
+
+/* keys told of a service's certificates, or of its ticket keys. */
+static void
+on_keys(const struct keyset *ks, bool tickets_only, void *arg)
+{
+	struct peers *p = arg;
+	struct service *sv = worker_find_service(&p->w, ks->service);
+
+	if (sv != NULL && tickets_only)
+		secure_tickets(&sv->tls, ks);
+	else if (sv != NULL)
+		secure_keys(&sv->tls, ks, sv->name);
+	check_ready(p);
+}
+
+static void
+on_ready(void *arg)
+{
+	struct peers *p = arg;
+
+	p->seen = true;
+	check_ready(p);
 }
 
 static void
@@ -173,6 +217,13 @@ static const struct boot_peer peer_list[] = {
 	    .on = peers_cleanup_on,
 	    .up = cleanup_up,
 	    .down = cleanup_down },
+	{ .name = "keys",
+	    .edge = &edge_keys,
+	    .side = SIDE_A,
+	    .on = keyring_on,
+	    .up = keyring_up,
+	    .down = keyring_down,
+	    .optional = true },
 };
 
 static bool
@@ -186,13 +237,17 @@ static const struct boot_hooks hooks = { .grant = on_grant,
 	.busy = is_busy,
 	.work = &edge_gate,
 	.leave = GATE_IDLE,
-	.stop = on_stop };
+	.stop = on_stop,
+	.ready = on_ready,
+	.own_ready = true };
 
 int
 main(int argc, char *argv[])
 {
 	boot_start("smtpd", argc, argv);
+	tls_init();
 	peers_init(&peers, boot_loop());
+	keyring_changed(on_keys, &peers);
 	boot_seal(peer_list, NELEM(peer_list), &hooks, &peers);
 	return boot_run();
 }

@@ -23,6 +23,7 @@ struct peers {
 	struct conns conns;
 	struct peer_set rewrite, lookup, dns, cleanup;
 	struct chan *qmgr;
+	bool seen; /* all that are needed have been up */
 };
 
 void peers_init(struct peers *p, struct loop *l);

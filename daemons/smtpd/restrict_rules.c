@@ -156,6 +156,8 @@ static enum verdict
 on_plaintext(struct eval *e, const struct rule *r)
 {
 	(void)r;
+	if (e->s->tls != NULL)
+		return RULE_DUNNO;
 	return eval_reject(e, e->s->sv->plaintext,
 	    DSN(e->s->sv->plaintext / 100, 7, 1),
 	    "<%s>: Session encryption is required", session_peer(e->s));
@@ -326,7 +328,7 @@ refuse_route(struct eval *e, enum stage st, const struct resolved *a, int class)
 	struct str why = a->nexthop;
 
 	if (dsn_take(&why, &dsn) == 0)
-		dsn.class = (uint8_t)class;
+		dsn.class = (uint8_t) class;
 	return eval_refuse(e, st, class == 5 ? 550 : 450, dsn, why);
 }
 

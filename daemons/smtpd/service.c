@@ -33,6 +33,7 @@ service_unref(struct service **svp)
 	rules_clear(&sv->end);
 	rules_clear(&sv->etrn);
 	rule_book_clear(&sv->book);
+	secure_clear(&sv->tls);
 	netlist_clear(&sv->mynetworks);
 	netlist_clear(&sv->bare_ok);
 	conf_free(&sv->conf);
@@ -215,6 +216,7 @@ static const struct {
 	{ "8BITMIME", EHLO_8BITMIME },
 	{ "DSN", EHLO_DSN },
 	{ "ETRN", EHLO_ETRN },
+	{ "STARTTLS", EHLO_STARTTLS },
 };
 
 static void
@@ -280,6 +282,7 @@ service_new(struct conf *conf, unsigned instance, const struct conf *main)
 	read_numbers(sv);
 	read_codes(sv);
 	read_ehlo(sv);
+	secure_read(&sv->tls, conf);
 	read_nets(&sv->mynetworks, conf, P_MYNETWORKS);
 	read_nets(&sv->bare_ok, conf, P_SMTPD_FORBID_BARE_NEWLINE_EXCLUSIONS);
 	read_rules(sv, main);

@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "net/netlist.h"
 #include "rules.h"
+#include "secure.h"
 
 /*
  * What one line of master.cf makes of us: its parameters, read once, and its
@@ -31,7 +32,8 @@ enum bare_newline {
 #define EHLO_8BITMIME 0x010
 #define EHLO_DSN 0x020
 #define EHLO_ETRN 0x040
-#define EHLO_ALL 0x07f
+#define EHLO_STARTTLS 0x080
+#define EHLO_ALL 0x0ff
 
 struct service {
 	unsigned refs;
@@ -58,6 +60,7 @@ struct service {
 	int64_t timeout_ms, sleep_ms;
 	int64_t data_rate;
 
+	struct secure tls;
 	struct conf_list noop, forbidden, rewrite_clients;
 	struct netlist mynetworks, bare_ok;
 

@@ -271,7 +271,10 @@ session_new(struct worker *w, struct service *sv, const struct netaddr *client,
 	ask_name(s);
 	if (s->named || !nets_want_name(&sv->mynetworks))
 		find_standing(s);
-	session_greet(s);
+	if (sv->tls.wrapper)
+		secure_first(s);
+	else
+		session_greet(s);
 	return s;
 }
 
@@ -312,6 +315,9 @@ session_free(struct session **sp)
 	free(s->reverse);
 	free(s->helo);
 	free(s->etrn);
+	if (s->tls != NULL)
+		free(s->tls->details);
+	free(s->tls);
 	service_unref(&s->sv);
 	free(s);
 }
@@ -431,6 +437,9 @@ session_timeout(struct session *s)
 	case WAIT_RULE:
 		eval_answer(s->eval, NULL);
 		break;
+	case WAIT_TLS:
+		session_secure_late(s);
+		return;
 	case WAIT_COMMIT:
 		session_refused(s, 451, STR("4.3.0"),
 		    STR("Error: queue file write error"));
@@ -523,7 +532,7 @@ pump(struct session *s, struct str *v)
 			break;
 		}
 	}
-	if (s->state >= ST_CLOSING)
+	if (s->state >= ST_CLOSING || s->wait == WAIT_TLS)
 		*v = STR_NONE;
 }
 

@@ -45,6 +45,7 @@ enum session_wait {
 	WAIT_SLOT,
 	WAIT_COMMIT, /* the word that the message is safe */
 	WAIT_FLUSH,  /* ETRN */
+	WAIT_TLS,    /* the handshake */
 	WAIT_SLEEP,  /* an error was made: answers slow down */
 };
 
@@ -52,6 +53,7 @@ enum session_wait {
 enum verb_id {
 	VERB_HELO,
 	VERB_EHLO,
+	VERB_STARTTLS,
 	VERB_MAIL,
 	VERB_RCPT,
 	VERB_DATA,
@@ -136,6 +138,8 @@ struct session {
 	struct buf out; /* replies */
 	bool skip_line; /* in a line that is too long */
 	bool stopped;	/* orderly stop: no new transaction */
+
+	struct secured *tls; /* NULL: in the clear */
 
 	char *helo;
 	bool esmtp;

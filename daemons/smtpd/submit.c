@@ -74,7 +74,7 @@ put_envelope(const struct session *s, struct buf *b)
 		.ret = (enum env_ret)m->ret,
 		.sender = str_of(m->sender),
 	};
-	char port[8], size[24];
+	char port[8], size[24], tls[128];
 
 	snprintf(port, sizeof(port), "%u", s->client.port);
 	snprintf(size, sizeof(size), "%" PRId64, m->declared);
@@ -85,13 +85,19 @@ put_envelope(const struct session *s, struct buf *b)
 	e.attr[ENV_A_CLIENT_PORT] = attr(port);
 	e.attr[ENV_A_CLIENT_HELO] = attr(s->helo);
 	e.attr[ENV_A_CLIENT_PROTO] =
-	    attr(received_with(s->esmtp ? RECEIVED_ESMTP : 0));
+	    attr(received_with((s->esmtp ? RECEIVED_ESMTP : 0) |
+		(s->tls != NULL ? RECEIVED_TLS : 0)));
 	e.attr[ENV_A_SERVICE] = s->sv->name;
 	e.attr[ENV_A_CONTEXT] = attr(is_local(s) ? "local" : "remote");
 	e.attr[ENV_A_ENVID] = attr(m->envid);
 	e.attr[ENV_A_CONTENT_FILTER] = attr(m->filter);
 	e.attr[ENV_A_REDIRECT] = attr(m->redirect);
 	e.attr[ENV_A_HOLD_REASON] = attr(m->hold);
+	if (s->tls != NULL) {
+		snprintf(tls, sizeof(tls), "%s %s", s->tls->protocol,
+		    s->tls->cipher);
+		e.attr[ENV_A_TLS] = attr(tls);
+	}
 	if (m->declared > 0)
 		e.attr[ENV_A_RECEIVED_SIZE] = attr(size);
 	if (env_put_head(b, &e) == -1 || buf_str(b, buf_get(&m->rcpts)) == -1 ||

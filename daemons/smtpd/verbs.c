@@ -26,24 +26,31 @@ static void verb_unknown(struct session *s, struct str arg);
 #define VERB_LIMIT 0x2
 /* Allowed when access was denied. */
 #define VERB_ALWAYS 0x4
+/* Allowed in the clear where TLS is a must. */
+#define VERB_CLEAR 0x8
 
 static const struct verb {
 	const char *name;
 	void (*fn)(struct session *s, struct str arg);
 	unsigned flags;
 } verbs[VERBS] = {
-	[VERB_HELO] = { "HELO", verb_helo, VERB_LAST | VERB_LIMIT },
-	[VERB_EHLO] = { "EHLO", verb_ehlo, VERB_LAST | VERB_LIMIT },
+	[VERB_HELO] = { "HELO", verb_helo,
+	    VERB_LAST | VERB_LIMIT | VERB_CLEAR },
+	[VERB_EHLO] = { "EHLO", verb_ehlo,
+	    VERB_LAST | VERB_LIMIT | VERB_CLEAR },
+	[VERB_STARTTLS] = { "STARTTLS", verb_starttls, VERB_CLEAR },
 	[VERB_MAIL] = { "MAIL", verb_mail, 0 },
 	[VERB_RCPT] = { "RCPT", verb_rcpt, 0 },
 	[VERB_DATA] = { "DATA", verb_data, VERB_LAST },
 	[VERB_RSET] = { "RSET", verb_rset, VERB_LIMIT },
-	[VERB_NOOP] = { "NOOP", verb_noop, VERB_LAST | VERB_LIMIT },
+	[VERB_NOOP] = { "NOOP", verb_noop,
+	    VERB_LAST | VERB_LIMIT | VERB_CLEAR },
 	[VERB_VRFY] = { "VRFY", verb_vrfy, VERB_LAST | VERB_LIMIT },
 	[VERB_ETRN] = { "ETRN", verb_etrn, VERB_LAST | VERB_LIMIT },
 	[VERB_EXPN] = { "EXPN", verb_expn, VERB_LIMIT },
-	[VERB_HELP] = { "HELP", verb_help, VERB_LIMIT | VERB_ALWAYS },
-	[VERB_QUIT] = { "QUIT", verb_quit, VERB_ALWAYS },
+	[VERB_HELP] = { "HELP", verb_help,
+	    VERB_LIMIT | VERB_ALWAYS | VERB_CLEAR },
+	[VERB_QUIT] = { "QUIT", verb_quit, VERB_ALWAYS | VERB_CLEAR },
 	[VERB_UNKNOWN] = { "UNKNOWN", verb_unknown, 0 },
 };
 
@@ -212,6 +219,12 @@ verb_run(struct session *s, struct str line)
 		forbidden(s, line);
 		return;
 	}
+	if (s->tls == NULL && (v->flags & VERB_CLEAR) == 0 &&
+	    secure_forced(&s->sv->tls)) {
+		reject(s, 530, DSN(5, 7, 0),
+		    "Must issue a STARTTLS command first");
+		return;
+	}
 	if (s->denied && (v->flags & VERB_ALWAYS) == 0) {
 		reject(s, 503, DSN(5, 7, 0), "Error: access denied for %s",
 		    session_peer(s));
@@ -270,6 +283,9 @@ helo_done(struct session *s)
 		ehlo_line(s, &b, EHLO_SIZE, size);
 		ehlo_line(s, &b, EHLO_VRFY, "VRFY");
 		ehlo_line(s, &b, EHLO_ETRN, "ETRN");
+		if (s->tls == NULL && secure_wanted(&s->sv->tls) &&
+		    s->sv->tls.ctx != NULL)
+			ehlo_line(s, &b, EHLO_STARTTLS, "STARTTLS");
 		ehlo_line(s, &b, EHLO_ENHANCED, "ENHANCEDSTATUSCODES");
 		ehlo_line(s, &b, EHLO_8BITMIME, "8BITMIME");
 		ehlo_line(s, &b, EHLO_DSN, "DSN");

@@ -152,6 +152,13 @@ enum grant_kind {
 	F(STR, text, COMMAND_TEXT_MAX)
 #define broker_command_open_FIELDS(F)
 
+/*
+ * keys: a file that the configuration names for a key or certificate, by that
+ * name.  The answer is BROKER_FILE.
+ */
+#define broker_key_FIELDS(F) \
+	F(STR, file, 512)
+
 /* logd: the log file anew, after it was rotated. */
 #define broker_reopen_FIELDS(F)
 
@@ -191,6 +198,7 @@ enum admin_what {
 	R(BROKER_TABLE, broker_table, REC_ASK, SIDE_A, 0) \
 	R(BROKER_INCLUDE, broker_include, REC_ASK, SIDE_A, 0) \
 	R(BROKER_REOPEN, broker_reopen, REC_ASK, SIDE_A, 0) \
+	R(BROKER_KEY, broker_key, REC_ASK, SIDE_A, 0) \
 	R(BROKER_FILE, broker_file, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_MAILBOX, broker_mailbox, REC_ASK, SIDE_A, 0) \
 	R(BROKER_MAILBOX_OPEN, broker_mailbox_open, REC_ANSWER, SIDE_B, 1) \

@@ -21,12 +21,13 @@ EDGE_DEFINE(queue, EDGE_QUEUE);
 EDGE_DEFINE(launch, EDGE_LAUNCH);
 EDGE_DEFINE(order, EDGE_ORDER);
 EDGE_DEFINE(run, EDGE_RUN);
+EDGE_DEFINE(keys, EDGE_KEYS);
 
 static const struct edge *const edges[] = {
 	&edge_log, &edge_broker, &edge_gate, &edge_resolve, &edge_lookup,
 	&edge_dns, &edge_spool, &edge_intake, &edge_commit, &edge_deliver,
 	&edge_mailbox, &edge_bounce, &edge_maildrop, &edge_queue,
-	&edge_launch, &edge_order, &edge_run,
+	&edge_launch, &edge_order, &edge_run, &edge_keys,
 };
 
 /*
@@ -65,6 +66,8 @@ static const struct edge_link links[] = {
 	{ "bounce", "qmgr", "bounce" },
 	{ "maildrop", "qmgr", "pickup" },
 	{ "queue", "control", "qmgr" },
+	{ "keys", "smtpd", "keys" },
+	{ "keys", "smtp", "keys" },
 };
 
 const struct edge *

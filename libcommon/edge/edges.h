@@ -9,6 +9,7 @@
 #include "edge/dns.h"
 #include "edge/gate.h"
 #include "edge/intake.h"
+#include "edge/keys.h"
 #include "edge/launch.h"
 #include "edge/log.h"
 #include "edge/lookup.h"

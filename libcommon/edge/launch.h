@@ -119,6 +119,7 @@ enum launch_what {
 	OPEN_TABLE,
 	OPEN_INCLUDE, /* of an alias: `UID:PATH`, see BROKER_INCLUDE */
 	OPEN_UNIX, /* a connection to a socket, with the rights of mail_owner */
+	OPEN_KEY, /* or a certificate, for keys */
 };
 
 #define launch_reload_FIELDS(F)

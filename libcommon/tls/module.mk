@@ -1,4 +1,5 @@
 # TLS, for those that link $(TLS_LIBS).
-COMMON_SRCS += tls/ctx.c tls/key.c tls/remote.c tls/rules.c tls/text.c tls/tls.c tls/trust.c
+COMMON_SRCS += tls/ctx.c tls/files.c tls/key.c tls/keyring.c tls/remote.c \
+	tls/rules.c tls/text.c tls/tls.c tls/trust.c
 TLS_LIBS := $(call pkg_libs,libssl libcrypto)
 t_tls_LIBS := $(TLS_LIBS)

@@ -245,8 +245,8 @@ add_signature(struct buf *out, const char *who, EVP_PKEY *key, int nid,
 }
 
 /* What the name of a cipher no longer says since TLS 1.3. */
-static void
-add_details(struct tls *t, struct buf *out)
+void
+tls_details(struct tls *t, struct buf *out)
 {
 	bool server = t->ctx->role == TLS_SERVER;
 	X509 *own = SSL_get_certificate(t->ssl);
@@ -293,6 +293,6 @@ tls_summary(struct tls *t, const char *where, struct buf *out)
 	    "bits)",
 	    trust[f->trust], t->ctx->role == TLS_SERVER ? "from" : "to", where,
 	    f->protocol, f->cipher, f->bits, f->of_bits);
-	add_details(t, out);
+	tls_details(t, out);
 	ERR_clear_error();
 }

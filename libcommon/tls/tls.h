@@ -227,6 +227,8 @@ int tls_fingerprint(struct str der, const char *digest, struct buf *out);
  * (a client's is `to WHERE`).
  */
 void tls_summary(struct tls *t, const char *where, struct buf *out);
+/* The end of that line: ` key-exchange X25519 server-signature ...`. */
+void tls_details(struct tls *t, struct buf *out);
 
 /*
  * After a failure: what stands behind `SSL_accept error from WHERE: ` (the

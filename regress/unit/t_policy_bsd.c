@@ -39,6 +39,7 @@ static const struct {
 	{ "control", "stdio recvfd sendfd unix inet" },
 	{ "pipe", "stdio recvfd" },
 	{ "command", "" },
+	{ "keys", "stdio recvfd" },
 	{ "launcher", "" },
 };
 

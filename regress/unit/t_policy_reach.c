@@ -294,7 +294,7 @@ test_real_ways(void **state)
 static void
 test_hostile(void **state)
 {
-	static const char *const calm[] = { "broker", "gate", "launcher",
+	static const char *const calm[] = { "broker", "gate", "keys", "launcher",
 		"mailbox", "qmgr" };
 
 	(void)state;
