@@ -20,7 +20,6 @@ static const struct {
 	{ "users", "local users" },
 	{ "servers", "SMTP servers" },
 	{ "resolvers", "DNS servers" },
-	{ "programs", "programs" },
 };
 
 /*

@@ -19,7 +19,7 @@
 #define MARGIN 24.0
 #define TOP 96.0 /* below the broker's bar */
 #define STEP 26.0 /* least distance of two boxes */
-#define ATTEMPTS 12
+#define ATTEMPTS 24
 #define LANE 15.0 /* that of two lines */
 
 /* A place in a column: a box, or where a line passes. */
