@@ -116,7 +116,7 @@ struct delivery {
 /* --- service.c ------------------------------------------------------------ */
 void mailbox_init(struct mailbox *mb, struct loop *l);
 void mailbox_clear(struct mailbox *mb);
-extern const struct chan_on mailbox_on[];
+extern const struct chan_on mailbox_on[], mailbox_write_on[];
 /* A channel came up, went down (chan is freed by the caller). */
 void mailbox_up(struct mailbox *mb, struct chan *ch);
 void mailbox_down(struct mailbox *mb, struct chan *ch);

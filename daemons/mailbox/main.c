@@ -47,7 +47,7 @@ asker_down(struct chan *ch, unsigned instance, void *arg)
 static const struct boot_peer peers[] = {
 	{ "local", &edge_mailbox, SIDE_B, mailbox_on, NULL, asker_up,
 	    asker_down, true },
-	{ "virtual", &edge_mailbox, SIDE_B, mailbox_on, NULL, asker_up,
+	{ "virtual", &edge_mailbox, SIDE_B, mailbox_write_on, NULL, asker_up,
 	    asker_down, true },
 };
 

@@ -276,6 +276,12 @@ const struct chan_on mailbox_on[] = {
 	{ 0, NULL },
 };
 
+/* virtual has no .forward to look for: it cannot read what users have. */
+const struct chan_on mailbox_write_on[] = {
+	{ MAILBOX_WRITE, on_write },
+	{ 0, NULL },
+};
+
 /* --- life ----------------------------------------------------------------- */
 
 void
