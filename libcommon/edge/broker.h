@@ -181,6 +181,10 @@ enum admin_what {
 	ADMIN_GRANTS, /* the record of grants, for audit and graph */
 };
 
+/*
+ * The order counts: a question is answered by what comes next of the answers
+ * behind it, or by those before all questions (chan/rec.h).
+ */
 #define EDGE_BROKER(R) \
 	R(BROKER_LOG, broker_log, REC_TELL, SIDE_A, 0) \
 	R(BROKER_SEALED, broker_sealed, REC_TELL, SIDE_A, 0) \
@@ -202,9 +206,9 @@ enum admin_what {
 	R(BROKER_FILE, broker_file, REC_ANSWER, SIDE_B, 1) \
 	R(BROKER_MAILBOX, broker_mailbox, REC_ASK, SIDE_A, 0) \
 	R(BROKER_MAILBOX_OPEN, broker_mailbox_open, REC_ANSWER, SIDE_B, 1) \
-	R(BROKER_START, broker_start, REC_ASK, SIDE_A, 0) \
 	R(BROKER_COMMAND, broker_command, REC_ASK, SIDE_A, 0) \
 	R(BROKER_COMMAND_OPEN, broker_command_open, REC_ANSWER, SIDE_B, 1) \
+	R(BROKER_START, broker_start, REC_ASK, SIDE_A, 0) \
 	R(BROKER_ADMIN, broker_admin, REC_ASK, SIDE_A, 0) \
 	R(BROKER_TEXT, broker_text, REC_TELL, SIDE_B, 0) \
 	R(BROKER_DONE, broker_done, REC_ANSWER, SIDE_B, 0)

@@ -344,6 +344,14 @@ test_other_answer(void **state)
 static void
 test_answers(void **state)
 {
+	static const struct {
+		unsigned ask, answer;
+	} broker_does[] = { { BROKER_CONNECT, BROKER_CONNECTED },
+		{ BROKER_RESOLVER, BROKER_SOCKET }, { BROKER_UNIX, BROKER_FILE },
+		{ BROKER_TABLE, BROKER_FILE }, { BROKER_INCLUDE, BROKER_FILE },
+		{ BROKER_MAILBOX, BROKER_MAILBOX_OPEN },
+		{ BROKER_COMMAND, BROKER_COMMAND_OPEN },
+		{ BROKER_START, BROKER_DONE }, { BROKER_ADMIN, BROKER_DONE } };
 	const struct edge *e;
 
 	(void)state;
@@ -374,6 +382,11 @@ test_answers(void **state)
 	    BROKER_REOPEN), edge_type(&edge_broker, BROKER_REFUSED)));
 	assert_false(edge_answers(&edge_broker, edge_type(&edge_broker,
 	    BROKER_CONNECT), edge_type(&edge_broker, BROKER_FILE)));
+	/* What the broker does answer, as its order must have it. */
+	for (size_t i = 0; i < NELEM(broker_does); i++)
+		assert_true(edge_answers(&edge_broker,
+		    edge_type(&edge_broker, broker_does[i].ask),
+		    edge_type(&edge_broker, broker_does[i].answer)));
 }
 
 static void
