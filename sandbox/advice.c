@@ -11,20 +11,48 @@
 #include "sandbox/policy_text.h"
 #include "sandbox/promise.h"
 
+/*
+ * Would the promise, if it were made, allow it?  With arguments that are not
+ * known (NULL): for some.
+ */
+static bool
+would_allow(const char *word, int nr, const uint64_t *args)
+{
+	struct policy_promise one = { .word = word, .fd = -1 };
+	struct policy p = { .name = word, .promises = &one, .npromises = 1 };
+	struct plan plan;
+	char err[256];
+	bool yes = false;
+
+	if (plan_make(&p, &plan, err, sizeof(err)) == -1)
+		return false;
+	for (size_t i = 0; args == NULL && i < plan.n; i++)
+		yes |= plan.calls[i].nr == nr && plan.calls[i].c.error == 0;
+	if (args != NULL)
+		yes = plan_verdict(&plan, nr, args) == 0;
+	plan_clear(&plan);
+	return yes;
+}
+
 /* The overlay's line that took it away, by itself or with its promise. */
 static bool
-say_denied(const struct policy *p, const char *name, const char *promise,
+say_denied(const struct policy *p, int nr, const uint64_t *args,
     struct buf *out)
 {
-	const struct policy_deny *d = policy_denied(p, DENY_CALL, str_of(name));
+	const char *name = syscall_name(nr);
 
-	if (d == NULL && promise != NULL)
-		d = policy_denied(p, DENY_PROMISE, str_of(promise));
-	if (d == NULL)
-		return false;
-	buf_printf(out, "%s:%u takes it away: %s", d->src.file, d->src.line,
-	    d->src.text);
-	return true;
+	for (size_t i = 0; i < p->ndenies; i++) {
+		const struct policy_deny *d = &p->denies[i];
+
+		if ((d->what == DENY_CALL && strcmp(d->name, name) == 0) ||
+		    (d->what == DENY_PROMISE &&
+			would_allow(d->name, nr, args))) {
+			buf_printf(out, "%s:%u takes it away: %s", d->src.file,
+			    d->src.line, d->src.text);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The policy has it, with other arguments: those are shown. */
@@ -53,23 +81,6 @@ say_otherwise(const struct policy *p, int nr, struct buf *out)
 	return found > 0;
 }
 
-/* Would the promise, if it were made, allow it with these arguments? */
-static bool
-would_allow(const char *word, int nr, const uint64_t args[CALL_ARGS])
-{
-	struct policy_promise one = { .word = word, .fd = -1 };
-	struct policy p = { .name = word, .promises = &one, .npromises = 1 };
-	struct plan plan;
-	char err[256];
-	bool yes;
-
-	if (plan_make(&p, &plan, err, sizeof(err)) == -1)
-		return false;
-	yes = plan_verdict(&plan, nr, args) == 0;
-	plan_clear(&plan);
-	return yes;
-}
-
 void
 call_advice(const struct policy *p, int nr, const uint64_t *args,
     struct buf *out)
@@ -81,7 +92,7 @@ call_advice(const struct policy *p, int nr, const uint64_t *args,
 		return;
 	}
 	promise = promise_with_call(name);
-	if (say_denied(p, name, promise, out) || say_otherwise(p, nr, out))
+	if (say_denied(p, nr, args, out) || say_otherwise(p, nr, out))
 		return;
 	if (promise == NULL) {
 		buf_printf(out,

@@ -160,7 +160,11 @@ audit_points(struct auditing *au, const struct sock_filter *prog, size_t n)
 	out->calls_allowed = pts.allowed;
 	out->calls_checked = pts.checked;
 	out->calls_errno = pts.errors;
-	if (pts.wrong == 0)
+	if (pts.asked > 0)
+		audit_row(au, WALL_SECCOMP, "learning mode", false, "off",
+		    "ON: what the policy does not allow is reported and goes "
+		    "on (%u of %u points)", pts.asked, pts.total);
+	else if (pts.wrong == 0)
 		audit_row(au, WALL_SECCOMP, "system calls", true, want,
 		    "the same, tried at %u points", pts.total);
 	else

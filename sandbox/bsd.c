@@ -220,6 +220,12 @@ sandbox_leash(void)
 }
 
 int
+sandbox_filter_trace(const struct policy *policy, char *err, size_t err_size)
+{
+	return sandbox_filter(policy, err, err_size);
+}
+
+int
 sandbox_filter(const struct policy *policy, char *err, size_t err_size)
 {
 	(void)policy;

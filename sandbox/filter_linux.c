@@ -133,12 +133,24 @@ plan_rules(scmp_filter_ctx ctx, const struct plan *plan, const char **bad)
 	return 0;
 }
 
-/* A filter that kills unless a rule allows, for the native calls only. */
+/* How the listener leaves the process: once, and the socket is dead then. */
 static int
-filter_build(const struct policy *policy, const struct plan *plan, int fd,
-    char *err, size_t err_size)
+rule_trace(scmp_filter_ctx ctx)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
+	    SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, SLOT_TRACE));
+}
+
+/*
+ * A filter that kills unless a rule allows (or asks its listener), for the
+ * native calls only.
+ */
+static int
+filter_build(const struct policy *policy, const struct plan *plan, bool trace,
+    int fd, char *err, size_t err_size)
+{
+	scmp_filter_ctx ctx =
+	    seccomp_init(trace ? SCMP_ACT_NOTIFY : SCMP_ACT_KILL_PROCESS);
 	const char *step = "libseccomp";
 	int rc = -ENOMEM;
 
@@ -151,6 +163,8 @@ filter_build(const struct policy *policy, const struct plan *plan, int fd,
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (rc == 0)
 		rc = plan_rules(ctx, plan, &step);
+	if (rc == 0 && trace)
+		rc = rule_trace(ctx);
 	if (rc == 0) {
 		step = "export";
 		rc = seccomp_export_bpf(ctx, fd);
@@ -164,8 +178,8 @@ out:
 	return rc == 0 ? 0 : -1;
 }
 
-int
-sandbox_filter(const struct policy *policy, char *err, size_t err_size)
+static int
+filter_make(const struct policy *policy, bool trace, char *err, size_t err_size)
 {
 	struct plan plan;
 	int fd, rc;
@@ -178,7 +192,7 @@ sandbox_filter(const struct policy *policy, char *err, size_t err_size)
 		plan_clear(&plan);
 		return -1;
 	}
-	rc = filter_build(policy, &plan, fd, err, err_size);
+	rc = filter_build(policy, &plan, trace, fd, err, err_size);
 	plan_clear(&plan);
 	if (rc == 0 && memfd_seal(fd) == -1) {
 		snprintf(err, err_size, "sealing the filter: %s",
@@ -188,4 +202,16 @@ sandbox_filter(const struct policy *policy, char *err, size_t err_size)
 	if (rc == -1)
 		fd_close(&fd);
 	return fd;
+}
+
+int
+sandbox_filter(const struct policy *policy, char *err, size_t err_size)
+{
+	return filter_make(policy, false, err, err_size);
+}
+
+int
+sandbox_filter_trace(const struct policy *policy, char *err, size_t err_size)
+{
+	return filter_make(policy, true, err, err_size);
 }

@@ -329,7 +329,7 @@ build_filter(const struct policy *p, const struct sandbox_place *place,
 			rc = limit_set(&p->limits[i], err, err_size);
 	}
 	if (rc == 0 && (walls & WALL_SECCOMP) != 0 &&
-	    filter_load(insns, n) == -1)
+	    (place->trace ? trace_load(insns, n) : filter_load(insns, n)) == -1)
 		rc = wall_fail(err, err_size, "seccomp", "loading the filter");
 	free(insns);
 	if (rc == 0)

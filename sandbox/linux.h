@@ -42,6 +42,9 @@ int root_empty(const char **step);
 struct sock_filter;
 int filter_load(const struct sock_filter *insns, size_t n);
 
+/* The same in learning mode: its listener leaves by SLOT_TRACE. */
+int trace_load(const struct sock_filter *insns, size_t n);
+
 /* Read a sealed filter of n instructions, at most 4096.  -1 with errno. */
 int filter_read(int fd, struct sock_filter **out, size_t *n);
 

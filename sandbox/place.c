@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A place as one word: "L2,uid=101,gid=101,filter=5,waived=0".
+ * A place as one word: "L2,uid=101,gid=101,filter=5,waived=0,trace=0".
  */
 #include "sandbox/sandbox.h"
 
@@ -13,7 +13,7 @@ place_format(const struct sandbox_place *place, struct buf *out)
 		buf_puts(out, "filter=none");
 	else
 		buf_printf(out, "filter=%d", place->filter_fd);
-	buf_printf(out, ",waived=%u", place->waived);
+	buf_printf(out, ",waived=%u,trace=%d", place->waived, place->trace);
 }
 
 /* The text behind key in the next field of s. */
@@ -39,7 +39,7 @@ field_number(struct str *s, struct str key, uint64_t max, uint64_t *out)
 int
 place_parse(struct str s, struct sandbox_place *out)
 {
-	uint64_t level, uid, gid, filter, waived;
+	uint64_t level, uid, gid, filter, waived, trace;
 	struct str v;
 
 	*out = (struct sandbox_place){ .filter_fd = -1 };
@@ -48,6 +48,7 @@ place_parse(struct str s, struct sandbox_place *out)
 	    field_number(&s, STR("gid="), UINT32_MAX - 1, &gid) == -1 ||
 	    field(&s, STR("filter="), &v) == -1 ||
 	    field_number(&s, STR("waived="), WALL_ALL, &waived) == -1 ||
+	    field_number(&s, STR("trace="), 1, &trace) == -1 ||
 	    s.n > 0)
 		return -1;
 	if (!str_eq(v, STR("none"))) {
@@ -59,5 +60,6 @@ place_parse(struct str s, struct sandbox_place *out)
 	out->uid = (uid_t)uid;
 	out->gid = (gid_t)gid;
 	out->waived = (uint32_t)waived;
+	out->trace = trace == 1;
 	return 0;
 }

@@ -23,6 +23,7 @@ struct points {
 	unsigned allowed; /* calls allowed whatever the arguments */
 	unsigned checked; /* calls allowed for some arguments */
 	unsigned errors;  /* calls answered with an error */
+	unsigned asked;	  /* runs in which a listener is to decide */
 	struct buf differences; /* the first few, for people */
 };
 

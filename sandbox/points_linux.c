@@ -54,6 +54,9 @@ filter_verdict(const struct run *r, uint32_t nr, const uint64_t args[CALL_ARGS])
 		return (int)(ret & SECCOMP_RET_DATA);
 	case SECCOMP_RET_KILL_PROCESS:
 		return -1;
+	case SECCOMP_RET_USER_NOTIF:
+		r->out->asked++;
+		return -3;
 	}
 	return -2;
 }

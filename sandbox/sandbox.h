@@ -36,7 +36,8 @@ enum {
 	SLOT_DIR = 6,	 /* qmgr: spool; mailbox: home or mail directory */
 	SLOT_DIR2 = 7,	 /* mailbox: the directory of mboxes */
 	SLOT_NOTE = 8,	 /* base/note.h; gone once it is mapped */
-	SLOT_N = 9
+	SLOT_TRACE = 9,	 /* learning mode only: where its listener goes */
+	SLOT_N = 10
 };
 
 enum sandbox_level {
@@ -52,6 +53,7 @@ struct sandbox_place {
 	gid_t gid;
 	uint32_t waived; /* enum wall: given up by name in the configuration */
 	int filter_fd;	 /* SLOT_FILTER, or -1 */
+	bool trace;	 /* learning mode: see trace.h */
 
 	/*
 	 * Helper threads cannot be made once sealed.  Called when every wall
@@ -161,6 +163,13 @@ void sandbox_leash(void);
  * components; at -1 err has a sentence.  Not on the BSDs (-1, ENOSYS).
  */
 int sandbox_filter(const struct policy *policy, char *err,
+    size_t err_size) WARN_UNUSED;
+
+/*
+ * The same for learning mode: what the policy does not allow is reported to
+ * whoever listens (trace.h) and goes on as he says.
+ */
+int sandbox_filter_trace(const struct policy *policy, char *err,
     size_t err_size) WARN_UNUSED;
 
 /*

@@ -162,7 +162,7 @@ command_fn cmd_postfix, cmd_postqueue, cmd_postsuper, cmd_postcat, cmd_postkick,
 
 /* --- audit.c, graph.c ----------------------------------------------------- */
 command_fn cmd_sandbox_audit, cmd_sandbox_graph, cmd_sandbox_show,
-    cmd_sandbox_prove;
+    cmd_sandbox_prove, cmd_sandbox_trace;
 
 /* --- follow.c ------------------------------------------------------------- */
 command_fn cmd_log_follow, cmd_log_tail;

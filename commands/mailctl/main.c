@@ -50,6 +50,8 @@ static const struct command commands[] = {
 	    "its policy, and the system calls that follow from it" },
 	{ "sandbox prove", cmd_sandbox_prove, "[--policies DIR] [QUESTION]",
 	    "that no never line can be broken; who can reach what, and how" },
+	{ "sandbox trace", cmd_sandbox_trace, "COMPONENT [--seconds N]",
+	    "what it tries that its policy does not allow: LEARNING MODE" },
 	{ "log tail", cmd_log_tail, "", "the last lines of the log file" },
 	{ "log follow", cmd_log_follow, "", "and those that come" },
 	{ NULL, NULL, NULL, NULL },

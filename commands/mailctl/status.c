@@ -184,6 +184,10 @@ print_status(const struct instance *in, pid_t pid, struct json j,
 	printf("level:         %s\n",
 	    level_name(json_num(json_find(j, "level"))));
 	print_waived((uint32_t)json_num(json_find(j, "waived")));
+	if (json_str(json_find(j, "trace")).n > 0)
+		printf("LEARNING MODE: what the policy of " STR_FMT " does not "
+		       "allow is reported, and goes on\n",
+		    STR_ARG(json_str(json_find(j, "trace"))));
 	if (json_num(json_find(j, "violations")) > 0)
 		printf("violations:    %" PRId64 " since the start; the last: "
 		       STR_FMT "\n",

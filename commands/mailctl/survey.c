@@ -82,13 +82,17 @@ set_place(const struct survey *s, struct subject *j, struct json p)
 
 /* Started with the policy and overlay that are there now? */
 static void
-check_hash(struct subject *j, struct str told)
+check_hash(struct subject *j, struct str told, bool traced)
 {
 	const struct policy *p = policy_find(str_of(j->component));
 	char hex[POLICY_HEX];
 
 	if (p == NULL || j->odd != NULL)
 		return;
+	if (traced) {
+		j->odd = xstrdup("LEARNING MODE");
+		return;
+	}
 	policy_hex(p, hex);
 	if (!str_eq(told, str_of(hex)))
 		j->odd = xasprintf("runs under another policy or overlay: "
@@ -127,7 +131,8 @@ add_told(struct survey *s, struct json list)
 		j->requests = json_find(p, "requests").text;
 		set_place(s, j, p);
 		check_kin(s, j);
-		check_hash(j, json_str(json_find(p, "policy")));
+		check_hash(j, json_str(json_find(p, "policy")),
+		    str_eq(json_find(p, "traced").text, STR("true")));
 	}
 }
 

@@ -108,6 +108,34 @@ finish_reload(struct broker *br, int error, const char *text)
 }
 
 /*
+ * Learning mode (sandbox/trace.h) of one component, or (NULL) its end: the
+ * processes come again, behind the filter that is then right for them.
+ * Control keeps the time.
+ */
+int
+admin_trace(struct proc *asker, const struct policy *policy)
+{
+	struct broker *br = asker->br;
+	const struct policy *who = policy == NULL ? br->trace : policy;
+	struct proc *p;
+
+	if (policy != NULL && (br->trace != NULL || br->phase != PHASE_RUN ||
+	    policy == asker->policy))
+		return EBUSY;
+	if (who == NULL)
+		return 0;
+	br->trace = policy;
+	broker_say(br, 2, "security: LEARNING MODE of %s has %s", who->name,
+	    policy == NULL ? "ended" : "begun: what its policy does not allow"
+	    " is reported, and goes on");
+	TAILQ_FOREACH(p, &br->procs, link)
+		if (p->policy == who)
+			proc_stop(p, br->plan.is.stop_ms);
+	admin_progress(br);
+	return 0;
+}
+
+/*
  * Processes end their days here: freed only from the loop, never under a
  * caller that still holds one.
  */
@@ -217,19 +245,22 @@ status_json(struct broker *br, struct buf *b)
 	buf_printf(b, "{\"version\":\"%s\",\"configuration\":\"%s\","
 	    "\"launcher\":%u,\"level\":%u,\"waived\":%u,\"generation\":%u,"
 	    "\"violations\":%u,\"last_violation\":\"%s\","
+	    "\"trace\":\"%s\","
 	    "\"processes\":[", POSTERN_VERSION, br->plan.directory,
 	    br->plan.is.pid, br->plan.is.level, br->plan.is.waived,
-	    br->plan.is.generation, br->violations, br->violation);
+	    br->plan.is.generation, br->violations, br->violation,
+	    br->trace == NULL ? "" : br->trace->name);
 	TAILQ_FOREACH(p, &br->procs, link) {
 		policy_hex(p->policy, hex);
 		buf_printf(b, "%s\n{\"component\":\"%s\",\"policy\":\"%s\","
 		    "\"instance\":%u,\"pid\":%d,\"uid\":%u,\"gid\":%u,"
 		    "\"state\":\"%s\",\"starts\":%u,\"violations\":%u,"
-		    "\"age\":%" PRId64,
+		    "\"traced\":%s,\"age\":%" PRId64,
 		    p == TAILQ_FIRST(&br->procs) ? "" : ",",
 		    p->policy->name, hex, p->instance, (int)p->pid,
 		    (unsigned)p->uid, (unsigned)p->gid,
 		    proc_state_name(p->state), p->starts, p->violations,
+		    p->traced ? "true" : "false",
 		    p->pid == 0 ? 0 : (now - p->started_ms) / 1000);
 		requests_json(p, b);
 		buf_putc(b, '}');
@@ -275,6 +306,11 @@ admin_ask(struct proc *asker, uint64_t id, const void *rec)
 		break;
 	case ADMIN_RELOAD:
 		admin_reload(br, asker, id);
+		break;
+	case ADMIN_TRACE:
+	case ADMIN_UNTRACE:
+		admin_done(asker, id, admin_trace(asker, q->what ==
+		    ADMIN_TRACE ? policy_find(q->arg) : NULL), "");
 		break;
 	default:
 		chan_drop(asker->ch, "unknown question");

@@ -25,7 +25,7 @@
  *	introduce.c	channels between components, objects to components
  *	request.c	what a sealed component may ask for, and how often
  *	grants.c	the record of everything that was handed out
- *	admin.c		status, reload and stop
+ *	admin.c		status, reload, stop and learning mode
  */
 struct broker;
 struct proc;
@@ -114,6 +114,7 @@ struct proc {
 	bool retiring; /* works until another is there in its place */
 	uint32_t starts;
 	uint32_t violations; /* system calls that ended it */
+	bool traced; /* runs in learning mode */
 	struct bucket *buckets;
 	uint64_t ask; /* question to the launcher that waits, or 0 */
 	bool sealed; /* it says so */
@@ -196,6 +197,7 @@ void admin_ask(struct proc *asker, uint64_t id, const void *rec);
 /* The end of an answer, to somebody who may be gone. */
 void admin_done(struct proc *asker, uint64_t id, int error, const char *text);
 void admin_stop(struct broker *br);
+int admin_trace(struct proc *asker, const struct policy *policy);
 void admin_reload(struct broker *br, struct proc *asker, uint64_t id);
 /* A process changed its state: a start, stop or reload may be complete. */
 void admin_progress(struct broker *br);
@@ -231,6 +233,7 @@ struct broker {
 	bool reload_planned; /* the new plan is in force */
 	struct turn progress;
 	bool said_up;
+	const struct policy *trace; /* who is in learning mode, or NULL */
 	uint32_t violations;
 	char violation[1100]; /* the last one, in words that JSON takes */
 };

@@ -66,7 +66,7 @@ broker_apply(struct broker *br)
 		for (uint32_t i = 0; i < c->instances; i++)
 			if (broker_find(br, c->policy, i) == NULL) {
 				p = proc_new(br, c->policy, i);
-				if (!p->demand)
+				if (!p->demand || c->policy == br->trace)
 					proc_start(p);
 			}
 }

@@ -264,8 +264,10 @@ void
 proc_start(struct proc *p)
 {
 	struct launch_spawn q = { .instance = p->instance,
+		.trace = p->policy == p->br->trace,
 		.component = str_of(p->policy->name) };
-	struct launch_mailbox m = { .instance = p->instance, .uid = p->uid,
+	struct launch_mailbox m = { .instance = p->instance,
+		.trace = q.trace, .uid = p->uid,
 		.gid = p->gid, .user = str_of(p->user),
 		.dir = str_of(p->dir) };
 	int sv[2];
@@ -280,6 +282,7 @@ proc_start(struct proc *p)
 	p->pid = 0;
 	p->sealed = p->wanted = false;
 	p->starts++;
+	p->traced = q.trace;
 	p->started_ms = loop_now(p->br->loop);
 	p->ch = chan_new(p->br->loop, sv[0], &edge_broker, SIDE_B, proc_on,
 	    on_gone, p);
@@ -352,6 +355,7 @@ proc_ended(struct proc *p, bool left, bool bad)
 	request_forget(p->br, p);
 	settle(p, false);
 	p->pid = 0;
+	p->traced = false;
 	if (p->state == PROC_STOPPING || p->is_mailbox || p->retiring ||
 	    p->br->phase == PHASE_STOP) {
 		p->state = PROC_GONE;

@@ -430,4 +430,6 @@ request_forget(struct broker *br, struct proc *asker)
 		forget(&p->waiters, asker);
 	if (br->reload_asker == asker)
 		br->reload_asker = NULL;
+	if (policy_request_find(asker->policy, STR("admin")) != NULL)
+		admin_trace(asker, NULL); /* nobody keeps the time */
 }

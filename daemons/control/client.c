@@ -106,7 +106,10 @@ on_idle(void *arg)
 {
 	struct client *cl = arg;
 
-	client_free(&cl);
+	if (cl->c->trace.of == cl)
+		timer_set(&cl->idle, IDLE_MS); /* it listens elsewhere */
+	else
+		client_free(&cl);
 }
 
 void

@@ -23,6 +23,7 @@
  *	listen.c	the socket where they come in
  *	client.c	a connection: records in, records out
  *	orders.c	what may be asked, and by whom it is answered
+ *	trace.c		learning mode and its time
  *	who.c		who may ask it
  */
 #define CLIENTS_MAX 200
@@ -58,7 +59,16 @@ struct user {
 	char *name;
 };
 
+/* Learning mode: on for as long as its client is there, and its time. */
+struct tracing {
+	struct client *of; /* NULL: it is off */
+	char name[32];	   /* of the component */
+	int64_t until_ms;
+	struct timer timer;
+};
+
 struct control {
+	struct tracing trace;
 	struct loop *loop;
 	const struct conf *conf;
 	struct chan *qmgr; /* NULL while it is down */
@@ -115,5 +125,16 @@ void orders_text(uint64_t id, struct str text, void *arg);
 void control_init(struct control *c, struct loop *loop);
 void control_listen(struct control *c, int fd);
 void control_stop(struct control *c);
+
+/* --- trace.c -------------------------------------------------------------- */
+
+/*
+ * The order to trace: a becomes what the broker is asked.  -1 when the client
+ * has been told why not.
+ */
+struct broker_admin;
+int tracing_take(struct client *cl, struct broker_admin *a);
+/* A client goes: so does learning mode, when it was its. */
+void tracing_forget(struct client *cl);
 
 #endif

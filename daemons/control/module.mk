@@ -1,3 +1,3 @@
 DAEMONS += control
-control_SRCS := main.c client.c listen.c orders.c who.c
+control_SRCS := main.c client.c listen.c orders.c trace.c who.c
 t_control_USES := control

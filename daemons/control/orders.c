@@ -134,6 +134,7 @@ orders_forget(struct client *cl)
 {
 	struct queue_stop stop;
 
+	tracing_forget(cl);
 	if (cl->asked == NULL)
 		return;
 	memset(&stop, 0, sizeof(stop));
@@ -251,7 +252,7 @@ take_admin(struct client *cl, const struct control_admin *q)
 		.arg = q->arg };
 	enum right right = q->what == ADMIN_STATUS ? MAY_LIST : MAY_ALL;
 
-	if (q->what < ADMIN_STATUS || q->what > ADMIN_GRANTS) {
+	if (q->what < ADMIN_STATUS || q->what > ADMIN_UNTRACE) {
 		client_done(cl, EINVAL, 0, STR("there is no such order"));
 		return;
 	}
@@ -262,6 +263,8 @@ take_admin(struct client *cl, const struct control_admin *q)
 	if (q->what == ADMIN_STOP || q->what == ADMIN_RELOAD)
 		log_info("uid=%u: %s", (unsigned)cl->uid,
 		    q->what == ADMIN_STOP ? "stop" : "reload");
+	if (q->what == ADMIN_TRACE && tracing_take(cl, &a) == -1)
+		return;
 	cl->asked = cl->c->broker;
 	cl->ask = chan_ask(cl->asked, BROKER_ADMIN, &a, NULL, from_broker, cl);
 }

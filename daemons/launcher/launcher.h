@@ -42,10 +42,11 @@ struct child {
 	int note_fd; /* what it was doing, or -1 */
 };
 
-/* The compiled filter of a policy, made when first needed. */
+/* The compiled filters of a policy, made when first needed. */
 struct filter {
 	const struct policy *policy;
 	int fd;
+	int trace_fd; /* for learning mode */
 };
 
 /* A socket that stays open over a reload, so that no client is refused. */

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "command/command.h"
 #include "base/note.h"
+#include "sandbox/trace.h"
 
 #include "launcher.h"
 
@@ -63,23 +64,27 @@ find_config(const char *component)
 
 /* The filter of a policy, compiled once; -1 with a sentence in err. */
 static int
-filter_of(struct launcher *l, const struct policy *policy, struct buf *err)
+filter_of(struct launcher *l, const struct policy *policy, bool trace,
+    struct buf *err)
 {
 	char text[512];
 	struct filter *f;
+	int *fd;
 
 	if (l->filters == NULL) {
 		l->filters = xcalloc(policy_count(), sizeof(*l->filters));
 		for (size_t i = 0; i < policy_count(); i++)
-			l->filters[i] = (struct filter){ policy_at(i), -1 };
+			l->filters[i] = (struct filter){ policy_at(i), -1, -1 };
 	}
 	for (f = l->filters; f->policy != policy; f++)
 		;
-	if (f->fd == -1)
-		f->fd = sandbox_filter(policy, text, sizeof(text));
-	if (f->fd == -1)
+	fd = trace ? &f->trace_fd : &f->fd;
+	if (*fd == -1)
+		*fd = trace ? sandbox_filter_trace(policy, text, sizeof(text)) :
+		    sandbox_filter(policy, text, sizeof(text));
+	if (*fd == -1)
 		buf_printf(err, "filter of %s: %s", policy->name, text);
-	return f->fd;
+	return *fd;
 }
 
 /* What little a component needs to find in its environment. */
@@ -133,13 +138,20 @@ spawn(struct launcher *l, const struct policy *policy,
 	char *path = xasprintf("%s/%s", l->libexec, policy->name);
 	struct cradle_fd all[SLOT_N];
 	char *argv[4];
-	int note = note_make();
+	int note, trace = -1;
 	pid_t pid;
+
+	if (place->trace && (trace = trace_connect(l->queue_dir, err)) == -1) {
+		free(path);
+		return -1;
+	}
+	note = note_make();
 
 	memcpy(all, fds, n * sizeof(*fds));
 	if (note != -1)
 		all[n++] = (struct cradle_fd){ SLOT_NOTE, note };
-
+	if (trace != -1)
+		all[n++] = (struct cradle_fd){ SLOT_TRACE, trace };
 	buf_init(&place_text, 256);
 	place_format(place, &place_text);
 	argv[0] = path;
@@ -158,6 +170,7 @@ spawn(struct launcher *l, const struct policy *policy,
 	} else {
 		remember(l, policy, place, pid, note);
 	}
+	fd_close(&trace);
 	buf_clear(&place_text);
 	free(path);
 	return pid;
@@ -185,7 +198,7 @@ spawn_broker(struct launcher *l, struct buf *err)
 	struct sandbox_place place = place_for(l, policy);
 	struct cradle_fd fds[2];
 	pid_t pid;
-	int filter = filter_of(l, policy, err), sv[2];
+	int filter = filter_of(l, policy, false, err), sv[2];
 
 	if (filter == -1)
 		return -1;
@@ -220,10 +233,11 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 		buf_printf(err, "no such component in the plan");
 		return;
 	}
-	filter = filter_of(l, policy, err);
+	filter = filter_of(l, policy, q->trace != 0, err);
 	if (filter == -1)
 		return;
 	place = place_for(l, policy);
+	place.trace = q->trace != 0;
 	fds[n++] = (struct cradle_fd){ SLOT_BROKER, fd };
 	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, find_config(policy->name) };
 	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
@@ -285,13 +299,14 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 {
 	const struct policy *policy = policy_find(STR("mailbox"));
 	struct sandbox_place place = place_for(l, policy);
-	struct cradle_fd fds[5];
+	struct cradle_fd fds[SLOT_N];
 	char instance[16], *home = NULL;
-	int filter = filter_of(l, policy, err), dir = -1, dir2 = -1;
+	int filter = filter_of(l, policy, q->trace != 0, err), dir = -1, dir2 = -1;
 	uid_t uid;
 	gid_t gid;
 	size_t n = 0;
 
+	place.trace = q->trace != 0;
 	if (filter == -1 || find_config("mailbox") == -1 ||
 	    mailbox_user(l, q, &uid, &gid, &home, err) == -1)
 		goto out;
@@ -393,10 +408,12 @@ spawn_attest(struct launcher *l, pid_t pid, struct launch_attested *out,
 		buf_printf(err, "no process of ours");
 		return;
 	}
-	filter = filter_of(l, c->policy, err);
+	filter = filter_of(l, c->policy, c->place.trace, err);
 	if (sandbox_attest(pid, c->policy, &c->place, &l->cradle, filter, &ev,
 	    text, sizeof(text)) == -1)
 		buf_puts(err, text);
+	else if (c->place.trace && trace_held(pid) != 0)
+		buf_puts(err, "it holds the listener of its own filter");
 	else
 		out->ok = 1;
 }

@@ -179,6 +179,12 @@ enum admin_what {
 	ADMIN_STOP,
 	ADMIN_RELOAD,
 	ADMIN_GRANTS, /* the record of grants, for audit and graph */
+	/*
+	 * Learning mode of a component (to control: "COMPONENT SECONDS"), and
+	 * its end.  It ends with the asker, too.
+	 */
+	ADMIN_TRACE,
+	ADMIN_UNTRACE,
 };
 
 /*

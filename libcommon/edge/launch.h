@@ -49,9 +49,13 @@
 	F(U32, pid) \
 	F(STR, directory, 1024)
 
-/* The descriptor is the component's end of its channel to the broker. */
+/*
+ * The descriptor is the component's end of its channel to the broker.  With
+ * trace it is started in learning mode (sandbox/trace.h).
+ */
 #define launch_spawn_FIELDS(F) \
 	F(U32, instance) \
+	F(U8, trace) \
 	F(STR, component, 32)
 /*
  * A mailbox process: user is a login name, or empty when uid and gid count; or
@@ -60,6 +64,7 @@
  */
 #define launch_mailbox_FIELDS(F) \
 	F(U32, instance) \
+	F(U8, trace) \
 	F(U32, uid) \
 	F(U32, gid) \
 	F(STR, user, 64) \
