@@ -63,6 +63,12 @@ int overlays_use(struct overlays *o, struct buf *err) WARN_UNUSED;
 bool overlays_in_force(const struct overlays *o);
 
 /*
+ * Overlays are walls, and those do not move while the instance runs: are those
+ * of the directory still in force?  -1 with a line in err.
+ */
+int overlays_same(const char *directory, struct buf *err) WARN_UNUSED;
+
+/*
  * One overlay that was read elsewhere and is known to be good: the broker is
  * told of each.  -1 with a sentence in err.
  */

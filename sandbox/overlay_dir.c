@@ -216,6 +216,20 @@ overlays_in_force(const struct overlays *o)
 }
 
 int
+overlays_same(const char *directory, struct buf *err)
+{
+	struct overlays o;
+	int rc = overlays_read(directory, (uid_t)-1, &o, err);
+
+	if (rc == 0 && !overlays_in_force(&o)) {
+		fault(err, FOLDER " changes only with a stop and a start");
+		rc = -1;
+	}
+	overlays_clear(&o);
+	return rc;
+}
+
+int
 overlay_take(struct str component, struct str text, char *err, size_t err_size)
 {
 	const struct policy *p = policy_find(component);

@@ -44,4 +44,12 @@ struct policy;
 void violation_text(const struct violation *v, const struct policy *p,
     struct buf *out);
 
+/*
+ * A process of policy p died of SIGSYS: its record, what would have allowed
+ * the call, and what it was doing (note_fd: base/note.h, or -1), as one line
+ * of harmless signs.  What cannot be known is said to be so.
+ */
+void violation_explain(int fd, pid_t pid, const struct policy *p, int note_fd,
+    struct buf *out);
+
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/note.h"
 #include "sandbox/advice.h"
 #include "sandbox/promise.h"
 
@@ -145,4 +146,29 @@ violation_text(const struct violation *v, const struct policy *p,
 	buf_printf(out, "%s (", name);
 	call_advice(p, v->nr, NULL, out);
 	buf_puts(out, ")");
+}
+
+void
+violation_explain(int fd, pid_t pid, const struct policy *p, int note_fd,
+    struct buf *out)
+{
+	struct violation v;
+	struct buf note;
+
+	buf_init(&note, NOTE_SIZE);
+	note_read(note_fd, &note);
+	if (violation_find(fd, pid, &v)) {
+		buf_puts(out, "system call ");
+		violation_text(&v, p, out);
+	} else {
+		buf_printf(out,
+		    "a system call that its policy does not "
+		    "allow (which one, the kernel's log %s)",
+		    fd == -1 ? "would say: it cannot be read here" :
+			       "does not say");
+	}
+	if (note.len > 0)
+		buf_printf(out, "; it was serving " STR_FMT,
+		    STR_ARG(buf_get(&note)));
+	buf_clear(&note);
 }

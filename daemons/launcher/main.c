@@ -27,7 +27,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "base/note.h"
 #include "base/self.h"
 #include "log/log.h"
 #include "net/notify.h"
@@ -165,22 +164,6 @@ plan(struct launcher *l, struct buf *err)
 	return r;
 }
 
-/* Overlays are walls, and those do not move while we run. */
-static int
-same_overlays(struct launcher *l, struct buf *err)
-{
-	struct overlays o;
-	int r = overlays_read(l->directory, (uid_t)-1, &o, err);
-
-	if (r == 0 && !overlays_in_force(&o)) {
-		buf_printf(err, "policy.d changes only with a stop and a "
-		    "start");
-		r = -1;
-	}
-	overlays_clear(&o);
-	return r;
-}
-
 static void
 on_reload(struct chan *ch, uint64_t id, UNUSED const void *rec, UNUSED int *fds,
     void *arg)
@@ -191,7 +174,7 @@ on_reload(struct chan *ch, uint64_t id, UNUSED const void *rec, UNUSED int *fds,
 
 	buf_init(&err, 65536);
 	notify_supervisor("RELOADING=1");
-	if (same_overlays(l, &err) == -1 || plan(l, &err) == -1) {
+	if (overlays_same(l->directory, &err) == -1 || plan(l, &err) == -1) {
 		a.error = EINVAL;
 	} else {
 		listen_sweep(l);
@@ -291,33 +274,6 @@ on_broker_gone(struct chan *ch, const char *why, void *arg)
 	begin_again(l);
 }
 
-/*
- * The sandbox ended it: join the death with the kernel's record of why, and
- * with what it was doing.
- */
-static void
-explain(struct launcher *l, const struct child *c, struct buf *out)
-{
-	struct violation v;
-	struct buf note;
-
-	buf_init(&note, NOTE_SIZE);
-	note_read(c->note_fd, &note);
-	if (l->kmsg_fd != -1 && violation_find(l->kmsg_fd, c->pid, &v)) {
-		buf_puts(out, "system call ");
-		violation_text(&v, c->policy, out);
-	} else {
-		buf_printf(out, "a system call that its policy does not "
-		    "allow (which one, the kernel's log %s)",
-		    l->kmsg_fd == -1 ? "would say: it cannot be read here" :
-				       "does not say");
-	}
-	if (note.len > 0)
-		buf_printf(out, "; it was serving " STR_FMT,
-		    STR_ARG(buf_get(&note)));
-	buf_clear(&note);
-}
-
 static void
 on_child(struct launcher *l, const struct child *c, int status)
 {
@@ -330,7 +286,8 @@ on_child(struct launcher *l, const struct child *c, int status)
 	else
 		e.code = (uint32_t)WEXITSTATUS(status);
 	if (e.signal == SIGSYS)
-		explain(l, c, &why);
+		violation_explain(l->kmsg_fd, c->pid, c->policy, c->note_fd,
+		    &why);
 	e.why = buf_get(&why);
 	if (c->pid == l->broker_pid) {
 		l->broker_pid = 0;
