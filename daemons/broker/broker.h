@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "chan/chan.h"
 #include "edge/edges.h"
+#include "edge/grants.h"
 #include "edge/ticket.h"
 #include "loop/loop.h"
 #include "sandbox/policy.h"
@@ -24,7 +25,6 @@
  *	proc.c		one process: start, attest, restart with back-off
  *	introduce.c	channels between components, objects to components
  *	request.c	what a sealed component may ask for, and how often
- *	grants.c	the record of everything that was handed out
  *	admin.c		status, reload, stop and learning mode
  */
 struct broker;
@@ -165,32 +165,10 @@ struct bucket *request_buckets(const struct policy *policy);
 /* An asker is gone: nothing is owed to it any more. */
 void request_forget(struct broker *br, struct proc *asker);
 
-/* --- grants.c ------------------------------------------------------------- */
-
-/* One line of the record: who was given what, when, and the other end. */
-struct grant_note {
-	uint64_t serial;
-	int64_t when_us;
-	pid_t pid;
-	const char *component; /* of the policy, lives for ever */
-	uint32_t instance;
-	char verb[16]; /* channel, listener, connect, ... */
-	char what[80];
-	bool ok;
-};
-
-#define GRANT_NOTES 4096 /* the newest are kept */
-
-struct grants {
-	struct grant_note *notes;
-	uint64_t serial; /* of the next */
-};
-
-void grants_init(struct grants *g);
-void grants_note(struct grants *g, const struct proc *p, bool ok,
-    const char *verb, const char *fmt, ...) PRINTFLIKE(5, 6);
-/* As JSON, appended to b. */
-void grants_json(const struct grants *g, struct buf *b);
+/* A line of the record (edge/grants.h): what a process was given, or not. */
+#define proc_note(p, ok, ...) \
+	grants_note(&(p)->br->grants, (p)->pid, (p)->policy->name, \
+	    (p)->instance, ok, __VA_ARGS__)
 
 /* --- admin.c -------------------------------------------------------------- */
 void admin_ask(struct proc *asker, uint64_t id, const void *rec);

@@ -38,7 +38,7 @@ grant(struct proc *p, enum grant_kind kind, const char *edge,
 		.pid = (uint32_t)pid, .edge = str_of(edge),
 		.name = str_of(name) };
 
-	grants_note(&p->br->grants, p, true,
+	proc_note(p, true,
 	    kind <= GRANT_CHANNEL_B ? "channel" : "object", "%s%s%s %u", edge,
 	    edge[0] == '\0' ? "" : " ", name, instance);
 	chan_tell(p->ch, BROKER_GRANT, 0, &g, fd);
@@ -171,7 +171,7 @@ introduce_mailbox(struct proc *mailbox, struct proc *asker, uint64_t id)
 	}
 	grant(mailbox, GRANT_CHANNEL_B, "mailbox", asker->policy->name,
 	    asker->instance, asker->pid, &sv[1]);
-	grants_note(&asker->br->grants, asker, true, "mailbox", "uid %u",
+	proc_note(asker, true, "mailbox", "uid %u",
 	    (unsigned)mailbox->uid);
 	chan_answer(asker->ch, BROKER_MAILBOX_OPEN, id, &a, &sv[0]);
 }

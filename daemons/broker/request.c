@@ -55,7 +55,7 @@ charge(struct proc *p, uint64_t id, const char *verb)
 		if (strcmp(p->buckets[i].rule->verb, verb) == 0)
 			b = &p->buckets[i];
 	if (b == NULL || !proc_trusted(p)) {
-		grants_note(&p->br->grants, p, false, verb, "not in policy");
+		proc_note(p, false, verb, "not in policy");
 		chan_drop(p->ch, "request that its policy does not have");
 		return false;
 	}
@@ -66,7 +66,7 @@ charge(struct proc *p, uint64_t id, const char *verb)
 	b->filled_ms = now;
 	if (b->tokens < 1) {
 		b->refused++;
-		grants_note(&p->br->grants, p, false, verb, "over its rate");
+		proc_note(p, false, verb, "over its rate");
 		request_refuse(p, id, EAGAIN, "more requests than the policy allows");
 		return false;
 	}
@@ -121,14 +121,14 @@ do_connect(struct proc *p, uint64_t id, const void *rec)
 	    !ticket_address_ok(&p->br->address_key, &q->to, q->expires,
 	    q->ticket)) {
 		/* Not an address that dns vouched for. */
-		grants_note(&p->br->grants, p, false, "connect",
+		proc_note(p, false, "connect",
 		    "no ticket for port %u", q->to.port);
 		request_refuse(p, id, EPERM,
 		    "no such address was resolved for you");
 		return;
 	}
 	fd = start_connect(SOCK_STREAM, &q->to, &q->bind);
-	grants_note(&p->br->grants, p, fd != -1, "connect", "%s:%u",
+	proc_note(p, fd != -1, "connect", "%s:%u",
 	    netaddr_text(&q->to, text), q->to.port);
 	if (fd == -1) {
 		request_refuse(p, id, errno, strerror(errno));
@@ -153,7 +153,7 @@ do_resolver(struct proc *p, uint64_t id, const void *rec)
 	}
 	fd = start_connect(q->tcp ? SOCK_STREAM : SOCK_DGRAM,
 	    &p->br->plan.resolvers[q->index], NULL);
-	grants_note(&p->br->grants, p, fd != -1, "resolver", "%u %s",
+	proc_note(p, fd != -1, "resolver", "%u %s",
 	    q->index, q->tcp ? "tcp" : "udp");
 	if (fd == -1)
 		request_refuse(p, id, errno, strerror(errno));
@@ -201,7 +201,7 @@ send_errand(struct proc *p, uint64_t id, const char *verb,
 {
 	struct launch_open q = { .what = (uint8_t)what, .name = name };
 
-	grants_note(&p->br->grants, p, true, verb, STR_FMT, STR_ARG(name));
+	proc_note(p, true, verb, STR_FMT, STR_ARG(name));
 	chan_ask(p->br->launcher, LAUNCH_OPEN, &q, NULL, on_file,
 	    wait_in(&errands, p, id));
 }
@@ -232,7 +232,7 @@ do_unix(struct proc *p, uint64_t id, const void *rec)
 		    strlen(NEXTHOP_UNIX), q->nexthop.n));
 		return;
 	}
-	grants_note(&p->br->grants, p, false, "unix", "no ticket");
+	proc_note(p, false, "unix", "no ticket");
 	request_refuse(p, id, EPERM, "no socket that rewrite vouched for");
 }
 
@@ -339,7 +339,7 @@ do_start(struct proc *p, uint64_t id, const void *rec)
 		return;
 	}
 	want = broker_find(p->br, policy, q->instance);
-	grants_note(&p->br->grants, p, want != NULL, "start", "%s %u",
+	proc_note(p, want != NULL, "start", "%s %u",
 	    policy->name, q->instance);
 	if (want == NULL || p->br->phase == PHASE_STOP) {
 		request_refuse(p, id, ENOENT, "not in the plan");
@@ -363,7 +363,7 @@ do_command(struct proc *p, uint64_t id, const void *rec)
 	bool may = command_vouched(&p->br->command_key, p->policy->name, q);
 	int sv[2];
 
-	grants_note(&p->br->grants, p, may, "command", "kind %u %u " STR_FMT
+	proc_note(p, may, "command", "kind %u %u " STR_FMT
 	    " " STR_FMT, q->kind, q->service, STR_ARG(q->user),
 	    STR_ARG(str_sub(q->text, 0, 80)));
 	if (!may) {

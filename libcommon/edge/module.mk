@@ -1,2 +1,2 @@
-COMMON_SRCS += edge/hosts.c
+COMMON_SRCS += edge/grants.c edge/hosts.c
 COMMON_SRCS += edge/control.c

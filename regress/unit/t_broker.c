@@ -783,11 +783,11 @@ test_grants_json(void **state)
 	(void)state;
 	buf_init(&b, 1 << 20);
 	p = proc_new(&br, policy_find(STR("dns")), 0);
-	grants_note(&br.grants, p, true, "resolver", "x\"y\\z\n%d", 5);
+	proc_note(p, true, "resolver", "x\"y\\z\n%d", 5);
 	grants_json(&br.grants, &b);
 	assert_non_null(strstr(buf_cstr(&b), "\"what\":\"x?y?z?5\""));
 	for (int i = 0; i < GRANT_NOTES + 10; i++)
-		grants_note(&br.grants, p, true, "v", "%d", i);
+		proc_note(p, true, "v", "%d", i);
 	buf_reset(&b);
 	grants_json(&br.grants, &b);
 	assert_null(strstr(buf_cstr(&b), "x?y"));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * The record of everything that was handed out (and refused).
- */
+#include "edge/grants.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,8 +8,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-
-#include "broker.h"
 
 void
 grants_init(struct grants *g)
@@ -32,17 +29,17 @@ defuse(char *s)
 }
 
 void
-grants_note(struct grants *g, const struct proc *p, bool ok, const char *verb,
-    const char *fmt, ...)
+grants_note(struct grants *g, pid_t pid, const char *component,
+    uint32_t instance, bool ok, const char *verb, const char *fmt, ...)
 {
 	struct grant_note *n = &g->notes[g->serial % GRANT_NOTES];
 	va_list ap;
 
 	n->serial = g->serial++;
 	n->when_us = clock_wall_us();
-	n->pid = p->pid;
-	n->component = p->policy->name;
-	n->instance = p->instance;
+	n->pid = pid;
+	n->component = component;
+	n->instance = instance;
 	n->ok = ok;
 	strlcpy(n->verb, verb, sizeof(n->verb));
 	va_start(ap, fmt);
