@@ -28,7 +28,7 @@
 
 /* What the players know: a line is { kind, key, value }. */
 struct line {
-	const char *kind; /* parameter, "user", "include", "file" */
+	const char *kind; /* parameter, "user", "include", "file", "owner" */
 	const char *key;
 	const char *value; /* NULL: not now */
 };
@@ -94,6 +94,16 @@ line_find(const struct stage *s, struct str kind, struct str key, bool *later)
 	return NULL;
 }
 
+/* Whose the file is that has this alias or list: a line "owner", or root. */
+static uint32_t
+line_owner(const struct stage *s, struct str key)
+{
+	bool later;
+	const char *v = line_find(s, STR("owner"), key, &later);
+
+	return v == NULL ? 0 : (uint32_t)atoi(v);
+}
+
 /* --- lookup --------------------------------------------------------------- */
 
 static void
@@ -113,6 +123,7 @@ play_find(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	if (v != NULL) {
 		a.status = LOOKUP_FOUND;
 		a.value = str_of(v);
+		a.owner = line_owner(s, f->key);
 	}
 	chan_answer(ch, LOOKUP_ANSWER, id, &a, NULL);
 }
@@ -157,6 +168,7 @@ play_include(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		a.text = str_sub(str_of(v), (size_t)q->offset,
 		    (size_t)q->offset + 10);
 		a.more = q->offset + 10 < strlen(v);
+		a.owner = line_owner(s, q->path);
 	}
 	chan_answer(ch, LOOKUP_TEXT, id, &a, NULL);
 }

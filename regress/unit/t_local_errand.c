@@ -42,6 +42,12 @@ static const struct line lines[] = {
 	{ "alias_maps", "null", "/dev/null" },
 	{ "alias_maps", "file", "/var/files/log" },
 	{ "alias_maps", "dirfile", "/var/files/maildir/" },
+	{ "alias_maps", "gina-log", "/var/files/log" },
+	{ "owner", "gina-log", "1007" },
+	{ "alias_maps", "gina-list", ":include:/etc/fred" },
+	{ "owner", "gina-list", "1007" },
+	{ "include", "/etc/fred", "/var/files/log\n" },
+	{ "owner", "/etc/fred", "1006" },
 	{ "alias_maps", "cmd", "\"|/bin/cat\"" },
 	{ "alias_maps", "both", "alice, |cat" },
 	{ "alias_maps", "later", NULL },
@@ -443,16 +449,25 @@ test_files(void **state)
 		{ "null", FATE_SENT, "2.0.0", "delivered to file: /dev/null",
 		    NULL, NULL, "the bottomless one" },
 		{ "file", FATE_SENT, "2.0.0",
-		    "delivered to file: /var/files/log", "/var/files:0:log",
-		    NULL, "by a process that has its directory" },
+		    "delivered to file: /var/files/log", "0:/var/files:0:log",
+		    NULL,
+		    "by a process that has its directory, as default_privs" },
+		{ "gina-log", FATE_SENT, "2.0.0",
+		    "delivered to file: ", "1007:/var/files:0:log", NULL,
+		    "with the rights of whoever owns the alias file" },
 		{ "dirfile", FATE_SENT, "2.0.0", "delivered to file: ",
-		    "/var/files:0:maildir/", NULL, "a Maildir" },
+		    "0:/var/files:0:maildir/", NULL, "a Maildir" },
 		{ "erin", FATE_SENT, "2.0.0", "delivered to file: /home/erin/",
 		    "erin:0:in/box erin:1:erin", NULL,
 		    "of a .forward: by the user's process" },
 		{ "erin+abroad", FATE_DEFERRED, "4.2.0",
 		    "cannot append to file /etc/motd: it is outside", NULL,
 		    NULL, "elsewhere" },
+	};
+	static const struct routed lists[] = {
+		{ "gina-list", FATE_SENT, "2.0.0",
+		    "delivered to file: ", "1006:/var/files:0:log", NULL,
+		    "with the rights of whoever owns the list" },
 	};
 	static const struct routed no[] = {
 		{ "file", FATE_BOUNCED, "5.7.1", "mail to files is restr", NULL,
@@ -463,6 +478,7 @@ test_files(void **state)
 
 	(void)state;
 	CHECK("", v);
+	CHECK("allow_mail_to_files = include\n", lists);
 	CHECK("allow_mail_to_files = forward\n", no);
 }
 

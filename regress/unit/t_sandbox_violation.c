@@ -40,7 +40,7 @@ static const struct {
 	{ RECORD("648", "smtpd", "c000003e", "437"), true,
 	    "openat2 (promise dir would allow it, or not with these arguments)" },
 	{ RECORD("648", "smtpd", "c000003e", "3"), true,
-	    "close (allowed with other arguments only, by promise stdio: close a0 >= 0x6)" },
+	    "close (allowed with other arguments only, by promise stdio: close a0 >= 0x6" },
 	{ RECORD("649", "smtpd", "c000003e", "257"), false, "" },
 	{ RECORD("6480", "smtpd", "c000003e", "257"), false, "" },
 	{ RECORD("649", "x pid=648", "c000003e", "257"), false, "" },

@@ -106,8 +106,8 @@ t_whole_message(void **state)
 	fake_connect(&f, "192.0.2.7");
 	TALK(&f, GREETING, "C:EHLO me.example.org", "S:250-mail.example.com",
 	    "S:250-PIPELINING", "S:250-SIZE 10240000", "S:250-VRFY",
-	    "S:250-ETRN",
-	    "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME", "S:250 DSN",
+	    "S:250-ETRN", "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME",
+	    "S:250 DSN",
 	    "C:MAIL FROM:<a@example.org> SIZE=100 BODY=8BITMIME RET=HDRS "
 	    "ENVID=x+2By",
 	    "S:250 2.1.0 Ok",
@@ -271,7 +271,7 @@ t_small_verbs(void **state)
 	    "C:MAIL FROM:<a@example.org>", "S:250 2.1.0 Ok", "C:RSET",
 	    "S:250 2.0.0 Ok", "C:help",
 	    "S:214 2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY "
-	    "HELP QUIT",
+	    "ETRN HELP QUIT",
 	    "C:GET / HTTP/1.1", "S:502 5.5.2 Error: command not recognized",
 	    "C:Subject: x", "S:221 2.7.0 Error: this is a mail server. Goodbye",
 	    "X");
@@ -320,8 +320,8 @@ t_pipelining(void **state)
 	fake_connect(&f, "192.0.2.7");
 	TALK(&f, GREETING, "C:EHLO me", "S:250-mail.example.com",
 	    "S:250-PIPELINING", "S:250-SIZE 10240000", "S:250-VRFY",
-	    "S:250-ETRN",
-	    "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME", "S:250 DSN");
+	    "S:250-ETRN", "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME",
+	    "S:250 DSN");
 	/* All recipients are asked for before the first is answered. */
 	f.silent = true;
 	before = f.asks_resolve;
