@@ -33,7 +33,7 @@ struct holding {
 	struct auditing *au;
 	pid_t pid;
 	int pidfd;
-	unsigned held[KIND_N]; /* beyond the slots */
+	unsigned held[KIND_N];	  /* beyond the slots */
 	struct buf which[KIND_N]; /* their numbers, the first of them */
 	uint32_t slots_seen;
 	struct ends {
@@ -68,8 +68,7 @@ check_slot(struct holding *h, const struct policy_slot *s, bool known,
 
 /* The end of a slot's channel, in words. */
 static void
-check_end(struct holding *h, const char *name, uint64_t inode,
-    struct buf *text)
+check_end(struct holding *h, const char *name, uint64_t inode, struct buf *text)
 {
 	const struct audit_who *who;
 	pid_t pid;

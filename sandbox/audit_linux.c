@@ -228,7 +228,7 @@ audit_policy(struct auditing *au, struct str text)
 {
 	const struct policy *p = au->policy;
 	struct policy *read = NULL;
-	char hex[POLICY_HEX], err[PARSED_MAX], want[64];
+	char hex[POLICY_HEX], err[PARSED_MAX], want[64], have[64];
 
 	memcpy(au->out->policy_hash, p->hash, POLICY_HASH);
 	if (p->base != NULL)
@@ -244,9 +244,11 @@ audit_policy(struct auditing *au, struct str text)
 		return;
 	}
 	policy_hex(read, hex);
-	audit_row(au, 0, "policy text",
-	    memcmp(p->hash, read->hash, POLICY_HASH) == 0, want,
-	    "version %u, %.16s", read->version, hex);
+	snprintf(have, sizeof(have), "version %u, %.16s", read->version, hex);
+	if (memcmp(p->hash, read->hash, POLICY_HASH) == 0)
+		audit_row(au, 0, "policy text", true, want, "%s", have);
+	else
+		audit_differs(au, 0, "policy text", want, have);
 	policy_free(&read);
 }
 

@@ -61,9 +61,8 @@ pairs_find(const struct pairs *p, uint64_t inode)
 {
 	struct pair key = { inode, 0 };
 
-	return p->n == 0 ?
-	    NULL :
-	    bsearch(&key, p->v, p->n, sizeof(*p->v), by_inode);
+	return p->n == 0 ? NULL :
+			   bsearch(&key, p->v, p->n, sizeof(*p->v), by_inode);
 }
 
 /* --- the kernel's list ---------------------------------------------------- */
@@ -117,8 +116,8 @@ others_read(struct pairs *other)
 		{ .sdiag_family = AF_UNIX,
 		    .udiag_states = UINT32_MAX,
 		    .udiag_show = UDIAG_SHOW_PEER } };
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
-	    NETLINK_SOCK_DIAG);
+	int fd =
+	    socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	int more = -1;
 
 	if (fd != -1 && send(fd, &ask, sizeof(ask), 0) == sizeof(ask)) {

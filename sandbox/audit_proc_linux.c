@@ -168,8 +168,7 @@ audit_program(struct auditing *au, pid_t pid)
 		return;
 	}
 	have[n] = '\0';
-	if (stat(want, &b) == 0 && a.st_dev == b.st_dev &&
-	    a.st_ino == b.st_ino)
+	if (stat(want, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 		audit_row(au, 0, "program", true, want, "the same file");
 	else
 		audit_differs(au, 0, "program", want, have);
@@ -191,8 +190,7 @@ audit_children(struct auditing *au, pid_t pid)
 	while (d != NULL && text[0] == '\0' && (de = readdir(d)) != NULL) {
 		if (de->d_name[0] == '.')
 			continue;
-		snprintf(name, sizeof(name), "task/%.20s/children",
-		    de->d_name);
+		snprintf(name, sizeof(name), "task/%.20s/children", de->d_name);
 		if (proc_text(pid, name, text, sizeof(text)) == -1)
 			continue;
 	}

@@ -105,8 +105,8 @@ check_channel(const struct reach *r, const struct policy *p,
 	const struct policy *peer = reach_component(r, str_of(g->name));
 	struct reach_end out, in;
 
-	if (peer == NULL || peer->base != NULL || reach_giver(p) || reach_giver(peer) ||
-	    strcmp(peer->name, "logd") == 0)
+	if (peer == NULL || peer->base != NULL || reach_giver(p) ||
+	    reach_giver(peer) || strcmp(peer->name, "logd") == 0)
 		return 0;
 	out = reach_end(p, peer);
 	in = reach_end(peer, p);

@@ -79,8 +79,8 @@ explain_owner(const struct reach_way *w, const char *indent, struct buf *out)
 {
 	const struct policy_src *src = object_src(w->owner, w->object);
 
-	buf_printf(out, "%s%s holds %s (%s)", indent, w->owner->name,
-	    w->object, w->kind);
+	buf_printf(out, "%s%s holds %s (%s)", indent, w->owner->name, w->object,
+	    w->kind);
 	if (src != NULL)
 		cite(w->owner, src, out);
 	else
@@ -106,8 +106,10 @@ explain_step(const struct reach_way *w, size_t i, const char *indent,
 		buf_printf(out, "%s%s tells %s (%s: %s)", indent, a->name,
 		    b->name, edge, buf_cstr(&records));
 	} else {
-		buf_printf(out, "%s%s has a channel to %s that may carry "
-		    "anything", indent, a->name, b->name);
+		buf_printf(out,
+		    "%s%s has a channel to %s that may carry "
+		    "anything",
+		    indent, a->name, b->name);
 	}
 	buf_clear(&records);
 	if (src != NULL)

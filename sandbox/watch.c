@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "sandbox/audit.h"
 
-#define ALARMS_MAX 64 /* in the JSON */
+#define ALARMS_MAX 64	   /* in the JSON */
 #define TEXT_MAX (1 << 20) /* of a policy */
 
 struct watched {
@@ -28,8 +28,8 @@ struct watched {
 struct finding {
 	pid_t pid;
 	const char *name; /* of its policy, lives for ever */
-	char *said; /* differences that were logged, a line each; or NULL */
-	bool suspect; /* there was one: it counts when seen twice */
+	char *said;    /* differences that were logged, a line each; or NULL */
+	bool suspect;  /* there was one: it counts when seen twice */
 	int64_t since; /* seconds */
 };
 
@@ -73,9 +73,11 @@ static void
 put_plain(struct buf *b, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		buf_putc(b, (unsigned char)s.p[i] < ' ' || s.p[i] == '"' ||
-			s.p[i] == '\\' || (unsigned char)s.p[i] > '~' ?
-		    '?' : s.p[i]);
+		buf_putc(b,
+		    (unsigned char)s.p[i] < ' ' || s.p[i] == '"' ||
+			    s.p[i] == '\\' || (unsigned char)s.p[i] > '~' ?
+			'?' :
+			s.p[i]);
 }
 
 void
@@ -83,16 +85,18 @@ watch_json(const struct sandbox_watch *w, int64_t interval_s, struct buf *out)
 {
 	unsigned count = 0;
 
-	buf_printf(out, "{\"last\":%lld,\"interval\":%lld,\"unmeasurable\":%zu,"
-	    "\"alarms\":[", (long long)w->last, (long long)interval_s,
-	    w->blind);
+	buf_printf(out,
+	    "{\"last\":%lld,\"interval\":%lld,\"unmeasurable\":%zu,"
+	    "\"alarms\":[",
+	    (long long)w->last, (long long)interval_s, w->blind);
 	for (size_t i = 0; i < w->nfound; i++) {
 		const struct finding *f = &w->found[i];
 		struct str text = f->said == NULL ? STR_NONE : str_of(f->said);
 		struct str line;
 
 		while (str_token(&text, "\n", &line) && count < ALARMS_MAX) {
-			buf_printf(out, "%s{\"component\":\"%s\",\"pid\":%d,"
+			buf_printf(out,
+			    "%s{\"component\":\"%s\",\"pid\":%d,"
 			    "\"since\":%lld,\"text\":\"",
 			    count++ > 0 ? "," : "", f->name, (int)f->pid,
 			    (long long)f->since);
@@ -126,13 +130,16 @@ announce(struct sandbox_watch *w, struct finding *f, struct buf *found)
 	while (str_token(&text, "\n", &line)) {
 		if (has_line(f->said, line))
 			continue;
-		snprintf(say, sizeof(say), "sandbox audit: %s (pid %d): "
-		    STR_FMT, f->name, (int)f->pid, STR_ARG(line));
+		snprintf(say, sizeof(say),
+		    "sandbox audit: %s (pid %d): " STR_FMT, f->name,
+		    (int)f->pid, STR_ARG(line));
 		w->say(w->arg, 2, say);
 	}
 	if (found->len == 0) {
-		snprintf(say, sizeof(say), "sandbox audit: %s (pid %d) is as "
-		    "its policy says again", f->name, (int)f->pid);
+		snprintf(say, sizeof(say),
+		    "sandbox audit: %s (pid %d) is as "
+		    "its policy says again",
+		    f->name, (int)f->pid);
 		w->say(w->arg, 3, say);
 	}
 	free(f->said);
@@ -175,11 +182,14 @@ differences(const struct audit *a, struct buf *out)
 		const struct audit_row *r = &a->rows[i];
 
 		if ((r->verdict != AUDIT_WEAKER &&
-			r->verdict != AUDIT_DIFFERENT) || r->waived)
+			r->verdict != AUDIT_DIFFERENT) ||
+		    r->waived)
 			continue;
 		if (out->len < 16384)
-			buf_printf(out, "%.60s: declared %.120s, measured "
-			    "%.120s\n", r->wall, r->declared, r->measured);
+			buf_printf(out,
+			    "%.60s: declared %.120s, measured "
+			    "%.120s\n",
+			    r->wall, r->declared, r->measured);
 	}
 }
 
@@ -244,8 +254,8 @@ watch_begin(struct sandbox_watch *w)
 	struct audit_who *who = xcalloc(w->n + 1, sizeof(*who));
 
 	for (size_t i = 0; i < w->n; i++)
-		who[i] = (struct audit_who){ w->v[i].pid,
-			w->v[i].policy->name };
+		who[i] =
+		    (struct audit_who){ w->v[i].pid, w->v[i].policy->name };
 	w->peers = audit_peers_read(who, w->n);
 	w->again = false;
 	w->unmeasured = 0;

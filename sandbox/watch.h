@@ -17,7 +17,8 @@
  */
 struct sandbox_watch {
 	const char *libexec; /* where programs are */
-	const char *datadir; /* where policies may be, beside their usual places */
+	const char
+	    *datadir; /* where policies may be, beside their usual places */
 	/* A line for the log: level 2 is a warning, 3 for information. */
 	void (*say)(void *arg, int level, const char *text);
 	void *arg;
@@ -29,7 +30,7 @@ struct sandbox_watch {
 	size_t nfound;
 	bool again;
 	size_t unmeasured, blind; /* rows in this round; in the last one */
-	int64_t last; /* end of the last round, seconds */
+	int64_t last;		  /* end of the last round, seconds */
 };
 
 /* Who is to be looked at in the next round, one after the other. */
@@ -52,7 +53,7 @@ bool watch_forget(struct sandbox_watch *w, pid_t pid);
 /*
  * {"last":SECONDS,"interval":SECONDS,"unmeasurable":ROWS,"alarms":[...]}
  */
-void watch_json(const struct sandbox_watch *w, int64_t interval_s,
-    struct buf *out);
+void
+watch_json(const struct sandbox_watch *w, int64_t interval_s, struct buf *out);
 
 #endif

@@ -103,8 +103,10 @@ show_rows(const struct subject *j, bool all)
 	for (size_t i = 0; i < j->audit.n; i++) {
 		const struct audit_row *r = &j->audit.rows[i];
 
-		if (!all && ((r->verdict != AUDIT_WEAKER &&
-		    r->verdict != AUDIT_DIFFERENT) || r->waived))
+		if (!all &&
+		    ((r->verdict != AUDIT_WEAKER &&
+			 r->verdict != AUDIT_DIFFERENT) ||
+			r->waived))
 			continue;
 		if (!title)
 			printf("\n%s %d\n  %-26s %-13s %s\n", j->component,
@@ -143,8 +145,9 @@ show_json_subject(const struct subject *j)
 	    "{\"component\":\"%s\",\"instance\":%" PRId64
 	    ",\"pid\":%d,\"uid\":%u,\"policy\":\"%s\",\"calls_allowed\":%u,"
 	    "\"calls_checked\":%u,\"calls_errno\":%u,\"points\":%u,"
-	    "\"descriptors\":%d,\"equal\":%zu,\"vouched\":%zu,\"weaker\":%zu,\"different\":%zu,"
-	    "\"unmeasurable\":%zu,\"waived\":%zu,\"status\":%d,\"odd\":",
+	    "\"descriptors\":%d,\"equal\":%zu,\"vouched\":%zu,\"weaker\":%zu,"
+	    "\"different\":%zu,\"unmeasurable\":%zu,\"waived\":%zu,"
+	    "\"status\":%d,\"odd\":",
 	    j->component, j->instance, (int)j->pid, (unsigned)j->shown_uid,
 	    hash, a->calls_allowed, a->calls_checked, a->calls_errno, a->points,
 	    j->descriptors, a->equal, a->vouched, a->weaker, a->different,

@@ -25,7 +25,7 @@ static void
 put_badge(struct buf *b, int status)
 {
 	buf_printf(b, "<span class=\"badge %s\">%s</span>",
-	    status == 0		  ? "equal" :
+	    status == 0		   ? "equal" :
 		status == EXIT_BAD ? "weaker" :
 				     "unmeasurable",
 	    survey_verdict(status));
@@ -88,10 +88,12 @@ put_summary(struct buf *b, const struct survey *s)
 	}
 	buf_puts(b, "<p class=\"big\">");
 	put_badge(b, s->status);
-	buf_printf(b, " %zu of %zu processes are as their policies say; %zu "
-	    "questions to their system call filters</p>\n", equal, s->n,
-	    points);
-	buf_puts(b, "<table>\n<thead><tr><th>component</th><th class=\"n\">"
+	buf_printf(b,
+	    " %zu of %zu processes are as their policies say; %zu "
+	    "questions to their system call filters</p>\n",
+	    equal, s->n, points);
+	buf_puts(b,
+	    "<table>\n<thead><tr><th>component</th><th class=\"n\">"
 	    "process</th><th class=\"n\">user id</th><th>policy</th>"
 	    "<th class=\"n\">calls</th><th class=\"n\">by argument</th>"
 	    "<th class=\"n\">descriptors</th><th class=\"n\">equal</th>"
@@ -106,19 +108,22 @@ put_summary(struct buf *b, const struct survey *s)
 		buf_printf(b, "<tr><td class=\"w\"><a href=\"#p%d\">",
 		    (int)j->pid);
 		put_name(b, j);
-		buf_printf(b, "</a></td><td class=\"n\">%d</td>"
+		buf_printf(b,
+		    "</a></td><td class=\"n\">%d</td>"
 		    "<td class=\"n\">%u</td><td><code>%s%s</code></td>",
 		    (int)j->pid, (unsigned)j->shown_uid, hash,
 		    survey_overlay(j) != NULL ? " + overlay" : "");
 		if (a->points > 0)
-			buf_printf(b, "<td class=\"n\">%u</td>"
-			    "<td class=\"n\">%u</td>", a->calls_allowed,
-			    a->calls_checked);
+			buf_printf(b,
+			    "<td class=\"n\">%u</td>"
+			    "<td class=\"n\">%u</td>",
+			    a->calls_allowed, a->calls_checked);
 		else
 			buf_puts(b, "<td class=\"n\">no filter</td><td></td>");
-		buf_printf(b, "<td class=\"n\">%d</td><td class=\"n\">%zu</td>"
-		    "<td class=\"n\">%zu</td><td>", j->descriptors, a->equal,
-		    a->vouched);
+		buf_printf(b,
+		    "<td class=\"n\">%d</td><td class=\"n\">%zu</td>"
+		    "<td class=\"n\">%zu</td><td>",
+		    j->descriptors, a->equal, a->vouched);
 		put_badge(b, j->status);
 		buf_puts(b, "</td></tr>\n");
 	}
@@ -154,8 +159,10 @@ put_differences(struct buf *b, const struct survey *s)
 			put_name(b, j);
 			buf_printf(b, "</b> %d, ", (int)j->pid);
 			html_put(b, str_of(r->wall));
-			buf_printf(b, " <span class=\"badge %s\">%s</span> "
-			    "declared ", verdict_class(r), verdict_class(r));
+			buf_printf(b,
+			    " <span class=\"badge %s\">%s</span> "
+			    "declared ",
+			    verdict_class(r), verdict_class(r));
 			html_put(b, str_of(r->declared));
 			buf_puts(b, ", measured ");
 			html_put(b, str_of(r->measured));
@@ -173,28 +180,34 @@ put_proofs(struct buf *b, const struct survey *s)
 
 	for (size_t i = 0; i < r.n; i++)
 		lines += r.all[i]->nnevers;
-	buf_printf(b, "<h2 id=\"proofs\">Proofs</h2>\n<p>%zu <code>never"
-	    "</code> lines in %zu policies: ", lines, r.n);
+	buf_printf(b,
+	    "<h2 id=\"proofs\">Proofs</h2>\n<p>%zu <code>never"
+	    "</code> lines in %zu policies: ",
+	    lines, r.n);
 	if (s->proofs.len == 0) {
-		buf_puts(b, "<span class=\"badge equal\">all hold</span>. No "
+		buf_puts(b,
+		    "<span class=\"badge equal\">all hold</span>. No "
 		    "chain of channels, records and requests leads to what "
 		    "they forbid.</p>\n");
 	} else {
-		buf_puts(b, "<span class=\"badge weaker\">not all hold</span>"
+		buf_puts(b,
+		    "<span class=\"badge weaker\">not all hold</span>"
 		    "</p>\n<pre>");
 		html_put(b, buf_get(&s->proofs));
 		buf_puts(b, "</pre>\n");
 	}
-	buf_puts(b, "<details><summary>All of them</summary><div>\n<table>"
+	buf_puts(b,
+	    "<details><summary>All of them</summary><div>\n<table>"
 	    "<thead><tr><th>line</th><th>rule</th><th>reason</th></tr>"
 	    "</thead><tbody>\n");
 	for (size_t i = 0; i < r.n; i++) {
 		for (size_t k = 0; k < r.all[i]->nnevers; k++) {
-			const struct policy_src *src =
-			    &r.all[i]->nevers[k].src;
+			const struct policy_src *src = &r.all[i]->nevers[k].src;
 
-			buf_printf(b, "<tr><td class=\"w\">%s.policy:%u</td>"
-			    "<td><code>", r.all[i]->name, src->line);
+			buf_printf(b,
+			    "<tr><td class=\"w\">%s.policy:%u</td>"
+			    "<td><code>",
+			    r.all[i]->name, src->line);
 			html_put(b, str_of(src->text));
 			buf_puts(b, "</code></td><td>");
 			html_put(b, str_of(src->reason));
@@ -216,9 +229,11 @@ put_process(struct buf *b, const struct subject *j)
 	buf_printf(b, "</b> <span class=\"dim\">process %d, user id %u</span> ",
 	    (int)j->pid, (unsigned)j->shown_uid);
 	put_badge(b, j->status);
-	buf_printf(b, "</summary><div>\n<p class=\"dim\">policy <code>%s"
+	buf_printf(b,
+	    "</summary><div>\n<p class=\"dim\">policy <code>%s"
 	    "</code></p>\n<table>\n<thead><tr><th>wall</th><th>declared</th>"
-	    "<th>measured</th><th>verdict</th></tr></thead>\n<tbody>\n", hash);
+	    "<th>measured</th><th>verdict</th></tr></thead>\n<tbody>\n",
+	    hash);
 	for (size_t k = 0; k < j->audit.n; k++) {
 		const struct audit_row *r = &j->audit.rows[k];
 
@@ -229,8 +244,10 @@ put_process(struct buf *b, const struct subject *j)
 		html_put(b, str_of(r->declared));
 		buf_puts(b, "</td><td>");
 		html_put(b, str_of(r->measured));
-		buf_printf(b, "</td><td><span class=\"badge %s\">%s</span>"
-		    "</td></tr>\n", verdict_class(r), verdict_class(r));
+		buf_printf(b,
+		    "</td><td><span class=\"badge %s\">%s</span>"
+		    "</td></tr>\n",
+		    verdict_class(r), verdict_class(r));
 	}
 	buf_puts(b, "</tbody>\n</table></div></details>\n");
 }
@@ -239,14 +256,16 @@ void
 audit_html(const struct survey *s, struct buf *b)
 {
 	html_begin(b, "Postern: sandbox audit");
-	buf_puts(b, "<h1>Sandbox audit</h1>\n<p class=\"sub\">What each "
+	buf_puts(b,
+	    "<h1>Sandbox audit</h1>\n<p class=\"sub\">What each "
 	    "process of the mail system may do: as its policy declares, and "
 	    "as the kernel says.</p>\n");
 	put_facts(b, s);
 	put_summary(b, s);
 	put_differences(b, s);
 	put_proofs(b, s);
-	buf_puts(b, "<h2 id=\"processes\">Processes</h2>\n<p><b>equal</b> was "
+	buf_puts(b,
+	    "<h2 id=\"processes\">Processes</h2>\n<p><b>equal</b> was "
 	    "measured. <b>vouched</b> is what no kernel shows from outside: "
 	    "the process read it back itself before it loaded its filter, "
 	    "which is measured, in a program that is the installed one. "

@@ -218,7 +218,8 @@ line_json(const struct graph *g, const struct line *l)
 	fputs(",\"b_passes_a\":", stdout);
 	kinds_json(l->pass_ba);
 	printf(",\"made\":%" PRIu64 ",\"first\":%" PRId64 ",\"last\":%" PRId64
-	       "}", l->made, l->first, l->last);
+	       "}",
+	    l->made, l->first, l->last);
 }
 
 static void
@@ -272,11 +273,11 @@ show_dot(const struct graph *g)
 
 		printf("\t\"%s\" [label=\"%s\", fillcolor=\"%s\"];\n", n->id,
 		    n->label,
-		    n->kind == NODE_STRANGER	     ? "#f6f8fa" :
-			n->kind == NODE_AUTHORITY    ? "#dafbe1" :
-			graph_is_bar(n->policy)	     ? "#fbefff" :
-			reach_hostile(n->policy)     ? "#fff1e5" :
-						       "#ddf4ff");
+		    n->kind == NODE_STRANGER	  ? "#f6f8fa" :
+			n->kind == NODE_AUTHORITY ? "#dafbe1" :
+			graph_is_bar(n->policy)	  ? "#fbefff" :
+			reach_hostile(n->policy)  ? "#fff1e5" :
+						    "#ddf4ff");
 	}
 	for (size_t i = 0; i < g->nlines; i++) {
 		const struct line *l = &g->lines[i];

@@ -28,10 +28,10 @@ enum node_kind {
 
 struct node {
 	enum node_kind kind;
-	char id[64];	/* a word for links */
-	char label[64]; /* for people */
-	char sub[128];	/* a second line, or "" */
-	const struct policy *policy; /* of a component, or the owner */
+	char id[64];		      /* a word for links */
+	char label[64];		      /* for people */
+	char sub[128];		      /* a second line, or "" */
+	const struct policy *policy;  /* of a component, or the owner */
 	const struct policy_src *src; /* the line an authority comes from */
 	unsigned column;
 	/* In the picture: middle of its left side. */
@@ -42,10 +42,10 @@ struct node {
 struct line {
 	size_t a, b; /* nodes; a is further left */
 	bool channel;
-	const char *edge;      /* name of the edge, or NULL */
+	const char *edge;	   /* name of the edge, or NULL */
 	uint32_t pass_ab, pass_ba; /* kinds that travel */
-	uint64_t made;	       /* how often the broker made this channel */
-	int64_t first, last;   /* when */
+	uint64_t made;		   /* how often the broker made this channel */
+	int64_t first, last;	   /* when */
 	/* In the picture: points of a smooth line. */
 	double px[16], py[16];
 	size_t np;

@@ -30,12 +30,25 @@ static const struct {
 	const char *name;
 	unsigned column;
 } columns[] = {
-	{ "gate", 1 }, { "pickup", 1 }, { "control", 1 }, { "dns", 1 },
-	{ "smtpd", 2 }, { "smtp", 2 }, { "bounce", 2 }, { "cleanup", 3 },
-	{ "local", 3 }, { "virtual", 3 }, { "pipe", 3 }, { "rewrite", 4 },
-	{ "lookup", 5 }, { "qmgr", 5 }, { "mailbox", 5 }, { "command", 5 },
+	{ "gate", 1 },
+	{ "pickup", 1 },
+	{ "control", 1 },
+	{ "dns", 1 },
+	{ "smtpd", 2 },
+	{ "smtp", 2 },
+	{ "bounce", 2 },
+	{ "cleanup", 3 },
+	{ "local", 3 },
+	{ "virtual", 3 },
+	{ "pipe", 3 },
+	{ "rewrite", 4 },
+	{ "lookup", 5 },
+	{ "qmgr", 5 },
+	{ "mailbox", 5 },
+	{ "command", 5 },
 	{ "keys", 5 },
-	{ "auth", 5 }, { "anvil", 5 },
+	{ "auth", 5 },
+	{ "anvil", 5 },
 };
 
 #define COLUMN_AUTHORITY 6
@@ -127,10 +140,9 @@ add_authorities(struct graph *g, size_t owner)
 		if (strcmp(p->requests[i].verb, "table") == 0)
 			add_authority(g, owner, "table", &p->requests[i].src,
 			    "files, read only");
-	/* Whose rights it has is decided at each start: so have its programs. */
+	/* It runs programs, with the rights of somebody. */
 	if (strcmp(p->user, "*") == 0 && (p->walls & WALL_SECCOMP) == 0)
-		add_authority(g, owner, "rights", &p->walls_src,
-		    "of one user");
+		add_authority(g, owner, "rights", &p->walls_src, "of one user");
 	for (size_t i = 0; i < p->ngrants; i++)
 		if (strcmp(p->grants[i].name, "key") == 0 ||
 		    strcmp(p->grants[i].name, "private-key") == 0)
@@ -254,8 +266,8 @@ add_strangers(struct graph *g, size_t n)
 			    strcmp(p->name, "local") == 0)
 				continue;
 			if (at == SIZE_MAX) {
-				struct node *x = add_node(g, NODE_STRANGER,
-				    NULL, 0);
+				struct node *x =
+				    add_node(g, NODE_STRANGER, NULL, 0);
 
 				at = g->nnodes - 1;
 				strlcpy(x->id, strangers[s].word,
@@ -272,8 +284,8 @@ add_strangers(struct graph *g, size_t n)
 static void
 count_processes(struct graph *g, struct node *n)
 {
-	struct json list = json_find(json_of(buf_get(&g->status)),
-	    "processes"), p;
+	struct json list = json_find(json_of(buf_get(&g->status)), "processes"),
+		    p;
 	unsigned running = 0;
 
 	while (json_each(&list, &p))

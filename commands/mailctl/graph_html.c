@@ -65,9 +65,11 @@ put_hover(struct buf *b, const struct graph *g)
 	for (size_t i = 0; i < g->nnodes; i++) {
 		const char *id = g->nodes[i].id;
 
-		buf_printf(b, "svg:has(#n-%s:hover) .l:not(.l-%s),"
+		buf_printf(b,
+		    "svg:has(#n-%s:hover) .l:not(.l-%s),"
 		    "svg:has(#n-%s:focus-within) .l:not(.l-%s)"
-		    "{opacity:.1}\n", id, id, id, id);
+		    "{opacity:.1}\n",
+		    id, id, id, id);
 	}
 }
 
@@ -107,8 +109,8 @@ put_path(struct buf *b, const struct line *l, bool loop)
 {
 	buf_printf(b, "M%.1f %.1f", l->px[0], l->py[0]);
 	if (loop) {
-		double far = l->px[0] + 34 +
-		    fmin(30, fabs(l->py[1] - l->py[0]) / 8);
+		double far =
+		    l->px[0] + 34 + fmin(30, fabs(l->py[1] - l->py[0]) / 8);
 
 		buf_printf(b, "C%.1f %.1f %.1f %.1f %.1f %.1f", far, l->py[0],
 		    far, l->py[1], l->px[1], l->py[1]);
@@ -144,8 +146,8 @@ put_line(struct buf *b, const struct graph *g, const struct line *l)
 	else
 		html_printf(b, "%s holds %s", a->label, c->label);
 	for (int halo = 1; halo >= 0; halo--) {
-		buf_puts(b, halo ? "</title><path class=\"halo\" d=\"" :
-				   "<path d=\"");
+		buf_puts(b,
+		    halo ? "</title><path class=\"halo\" d=\"" : "<path d=\"");
 		put_path(b, l, loop);
 		buf_puts(b, "\"/>");
 	}
@@ -174,11 +176,11 @@ put_tip_node(struct buf *b, const struct node *n)
 static const char *
 node_class(const struct node *n)
 {
-	return n->kind == NODE_STRANGER	     ? "stranger" :
-	    n->kind == NODE_AUTHORITY	     ? "authority" :
-	    graph_is_bar(n->policy)	     ? "bar" :
-	    reach_hostile(n->policy)	     ? "hostile" :
-					       "calm";
+	return n->kind == NODE_STRANGER ? "stranger" :
+	    n->kind == NODE_AUTHORITY	? "authority" :
+	    graph_is_bar(n->policy)	? "bar" :
+	    reach_hostile(n->policy)	? "hostile" :
+					  "calm";
 }
 
 /* Long names get a little less room for each letter, never too little. */
@@ -186,11 +188,15 @@ static void
 put_label(struct buf *b, double x, double y, double room, const char *class,
     const char *text, double letter)
 {
-	buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\""
-	    " class=\"%s\"", x, y, class);
+	buf_printf(b,
+	    "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\""
+	    " class=\"%s\"",
+	    x, y, class);
 	if (letter * (double)strlen(text) > room)
-		buf_printf(b, " textLength=\"%.0f\""
-		    " lengthAdjust=\"spacingAndGlyphs\"", room);
+		buf_printf(b,
+		    " textLength=\"%.0f\""
+		    " lengthAdjust=\"spacingAndGlyphs\"",
+		    room);
 	buf_putc(b, '>');
 	html_put(b, str_of(text));
 	buf_puts(b, "</text>");
@@ -208,8 +214,10 @@ put_box(struct buf *b, const struct node *n, double x, double y, double w,
 	buf_puts(b, "</title>");
 	if (to != NULL)
 		buf_printf(b, "<a href=\"#c-%s\">", to);
-	buf_printf(b, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
-	    "height=\"%.1f\" rx=\"7\"/>", x, y, w, h);
+	buf_printf(b,
+	    "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+	    "height=\"%.1f\" rx=\"7\"/>",
+	    x, y, w, h);
 	put_label(b, x + w / 2, y + h / 2 + (n->sub[0] != '\0' ? -2 : 4.5),
 	    w - 14, "t", n->label, 7.6);
 	if (n->sub[0] != '\0')
@@ -230,33 +238,42 @@ put_bars(struct buf *b, const struct graph *g)
 		if (n.kind != NODE_COMPONENT || !graph_is_bar(n.policy))
 			continue;
 		if (strcmp(n.policy->name, "broker") == 0) {
-			strlcpy(n.sub, "introduces all components to each "
+			strlcpy(n.sub,
+			    "introduces all components to each "
 			    "other, once; gives what they may ask for; is on "
-			    "the way of no message", sizeof(n.sub));
+			    "the way of no message",
+			    sizeof(n.sub));
 			put_box(b, &n, x, 14, w - BOX_W - 24, 40);
 		} else if (strcmp(n.policy->name, "launcher") == 0) {
 			strlcpy(n.sub, "root; obeys the broker", sizeof(n.sub));
 			put_box(b, &n, x + w - BOX_W, 14, BOX_W, 40);
 		} else {
-			strlcpy(n.sub, "takes lines from all components; "
-			    "writes the log", sizeof(n.sub));
+			strlcpy(n.sub,
+			    "takes lines from all components; "
+			    "writes the log",
+			    sizeof(n.sub));
 			put_box(b, &n, x, g->height - 54, w, 40);
 		}
 	}
-	buf_printf(b, "<path d=\"M%.1f 34H%.1f\" stroke=\"var(--giveline)\""
-	    " stroke-width=\"2\"/>\n", x + w - BOX_W - 24, x + w - BOX_W);
+	buf_printf(b,
+	    "<path d=\"M%.1f 34H%.1f\" stroke=\"var(--giveline)\""
+	    " stroke-width=\"2\"/>\n",
+	    x + w - BOX_W - 24, x + w - BOX_W);
 }
 
 static void
 put_picture(struct buf *b, const struct graph *g)
 {
-	buf_printf(b, "<div class=\"pic\"><svg "
+	buf_printf(b,
+	    "<div class=\"pic\"><svg "
 	    "xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" "
 	    "role=\"img\" aria-label=\"components and channels\">\n",
 	    g->width, g->height);
-	buf_printf(b, "<text class=\"h\" x=\"24\" y=\"80\">STRANGERS</text>"
+	buf_printf(b,
+	    "<text class=\"h\" x=\"24\" y=\"80\">STRANGERS</text>"
 	    "<text class=\"h\" x=\"%.1f\" y=\"80\" text-anchor=\"end\">"
-	    "AUTHORITY</text>\n", g->width - 24);
+	    "AUTHORITY</text>\n",
+	    g->width - 24);
 	for (size_t i = 0; i < g->nlines; i++)
 		put_line(b, g, &g->lines[i]);
 	for (size_t i = 0; i < g->nnodes; i++) {
@@ -289,11 +306,13 @@ put_legend(struct buf *b)
 
 	buf_puts(b, "<p class=\"dim\" style=\"max-width:none\">");
 	for (size_t i = 0; i < NELEM(keys); i++)
-		buf_printf(b, "<span style=\"white-space:nowrap;"
+		buf_printf(b,
+		    "<span style=\"white-space:nowrap;"
 		    "margin-right:1.4rem\"><span style=\"display:inline-block;"
 		    "width:1.6rem;height:.85rem;margin-right:.4rem;"
 		    "border:1.3px solid;border-radius:2px;%s\"></span>%s"
-		    "</span> ", keys[i].style, keys[i].text);
+		    "</span> ",
+		    keys[i].style, keys[i].text);
 	buf_puts(b, "</p>\n");
 }
 
@@ -330,7 +349,8 @@ put_cell_records(struct buf *b, const struct policy *from,
 static void
 put_channels(struct buf *b, const struct graph *g)
 {
-	buf_puts(b, "<h2 id=\"channels\">Channels</h2>\n<table><thead><tr>"
+	buf_puts(b,
+	    "<h2 id=\"channels\">Channels</h2>\n<table><thead><tr>"
 	    "<th>between</th><th>and</th><th>the first makes the second do"
 	    "</th><th>the second makes the first do</th>"
 	    "<th class=\"n\">made</th><th>last</th></tr></thead><tbody>\n");
@@ -341,13 +361,16 @@ put_channels(struct buf *b, const struct graph *g)
 
 		if (!l->channel)
 			continue;
-		buf_printf(b, "<tr><td class=\"w\"><a href=\"#c-%s\">%s</a></td>"
-		    "<td class=\"w\"><a href=\"#c-%s\">%s</a></td>", p->name, p->name,
-		    q->name, q->name);
+		buf_printf(b,
+		    "<tr><td class=\"w\"><a href=\"#c-%s\">%s</a></td>"
+		    "<td class=\"w\"><a href=\"#c-%s\">%s</a></td>",
+		    p->name, p->name, q->name, q->name);
 		put_cell_records(b, p, q, l->pass_ab);
 		put_cell_records(b, q, p, l->pass_ba);
-		buf_printf(b, "<td class=\"n\">%" PRIu64 "</td>"
-		    "<td class=\"w\">", l->made);
+		buf_printf(b,
+		    "<td class=\"n\">%" PRIu64 "</td>"
+		    "<td class=\"w\">",
+		    l->made);
 		put_when(b, l->last);
 		buf_puts(b, "</td></tr>\n");
 	}
@@ -368,7 +391,8 @@ put_row(struct buf *b, const struct policy_src *src)
 static void
 put_policy(struct buf *b, const struct policy *p)
 {
-	buf_puts(b, "<table><thead><tr><th class=\"n\">line</th>"
+	buf_puts(b,
+	    "<table><thead><tr><th class=\"n\">line</th>"
 	    "<th>policy</th><th>reason</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < p->nreads; i++)
 		put_row(b, &p->reads[i].src);
@@ -395,8 +419,9 @@ put_requests(struct buf *b, struct json p)
 	struct json list = json_find(p, "requests"), r;
 
 	while (json_each(&list, &r))
-		html_printf(b, ", asked for %.*s %" PRId64 " times (%" PRId64
-		    " refused)", STR_ARG(json_str(json_find(r, "verb"))),
+		html_printf(b,
+		    ", asked for %.*s %" PRId64 " times (%" PRId64 " refused)",
+		    STR_ARG(json_str(json_find(r, "verb"))),
 		    json_num(json_find(r, "granted")),
 		    json_num(json_find(r, "refused")));
 }
@@ -404,8 +429,8 @@ put_requests(struct buf *b, struct json p)
 static void
 put_processes(struct buf *b, const struct graph *g, const char *component)
 {
-	struct json list = json_find(json_of(buf_get(&g->status)),
-	    "processes"), p;
+	struct json list = json_find(json_of(buf_get(&g->status)), "processes"),
+		    p;
 	bool any = false;
 
 	while (json_each(&list, &p)) {
@@ -440,16 +465,17 @@ put_gifts(struct buf *b, const struct graph *g, const char *component)
 		last = json_num(json_find(n, "when"));
 		if (first == 0)
 			first = last;
-		if (str_eq(str_sub(json_find(n, "ok").text, 0, 4),
-			STR("true")))
+		if (str_eq(str_sub(json_find(n, "ok").text, 0, 4), STR("true")))
 			given++;
 		else
 			refused++;
 	}
 	if (first == 0)
 		return;
-	html_printf(b, "The broker gave it something %u times, and refused %u "
-	    "times, between ", given, refused);
+	html_printf(b,
+	    "The broker gave it something %u times, and refused %u "
+	    "times, between ",
+	    given, refused);
 	html_time(b, first);
 	buf_puts(b, " and ");
 	html_time(b, last);
@@ -463,9 +489,10 @@ put_component(struct buf *b, const struct graph *g, const struct node *n)
 	char hex[POLICY_HEX];
 
 	policy_hex(p, hex);
-	buf_printf(b, "<details id=\"c-%s\" open=\"open\"><summary><b>%s</b> "
-	    "<span class=\"badge %s\">%s</span></summary><div>\n<p>", p->name,
-	    p->name, reach_hostile(p) ? "unmeasurable" : "equal",
+	buf_printf(b,
+	    "<details id=\"c-%s\" open=\"open\"><summary><b>%s</b> "
+	    "<span class=\"badge %s\">%s</span></summary><div>\n<p>",
+	    p->name, p->name, reach_hostile(p) ? "unmeasurable" : "equal",
 	    reach_hostile(p) ? "reads strangers' bytes" : "reads none");
 	put_gifts(b, g, p->name);
 	html_printf(b, " Policy version %u, ", p->version);
@@ -482,15 +509,17 @@ graph_html(const struct graph *g, struct buf *b)
 	buf_puts(b, "<style>\n");
 	buf_puts(b, svg_style);
 	put_hover(b, g);
-	buf_puts(b, "</style>\n<h1>Who holds what</h1>\n<p class=\"sub\">Each "
+	buf_puts(b,
+	    "</style>\n<h1>Who holds what</h1>\n<p class=\"sub\">Each "
 	    "box is a component in a sandbox of its own; each line is a "
 	    "channel the broker made. Point at a box or a line for its "
 	    "records and rules; choose a box for its policy.</p>\n");
 	buf_puts(b, "<p class=\"dim\">");
 	html_time(b, time(NULL));
-	buf_puts(b, g->running ? ", from the policies and the broker's record"
-			       : ", from the policies: the mail system does "
-				 "not run");
+	buf_puts(b,
+	    g->running ? ", from the policies and the broker's record" :
+			 ", from the policies: the mail system does "
+			 "not run");
 	buf_puts(b, "</p>\n");
 	put_picture(b, g);
 	put_legend(b);

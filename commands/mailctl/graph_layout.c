@@ -17,7 +17,7 @@
 #define COLUMNS 7
 #define COLUMN_GAP 92.0
 #define MARGIN 24.0
-#define TOP 96.0 /* below the broker's bar */
+#define TOP 96.0  /* below the broker's bar */
 #define STEP 26.0 /* least distance of two boxes */
 #define ATTEMPTS 24
 #define LANE 15.0 /* that of two lines */
@@ -36,7 +36,7 @@ struct column {
 
 /* Two places in columns side by side that are joined. */
 struct joint {
-	unsigned column; /* of the left one */
+	unsigned column;    /* of the left one */
 	size_t left, right; /* numbers of places, below */
 };
 
@@ -73,8 +73,8 @@ add_place(struct work *w, unsigned column, size_t node, size_t line)
 static void
 add_joint(struct work *w, unsigned column, size_t left, size_t right)
 {
-	w->joints = xreallocarray(w->joints, w->njoints + 1,
-	    sizeof(*w->joints));
+	w->joints =
+	    xreallocarray(w->joints, w->njoints + 1, sizeof(*w->joints));
 	w->joints[w->njoints++] = (struct joint){ column, left, right };
 }
 
@@ -93,8 +93,8 @@ make_places(struct work *w)
 	w->of_node = xcalloc(g->nnodes + 1, sizeof(size_t));
 	for (size_t i = 0; i < g->nnodes; i++)
 		if (drawn(g, i))
-			w->of_node[i] = add_place(w, g->nodes[i].column, i,
-			    SIZE_MAX);
+			w->of_node[i] =
+			    add_place(w, g->nodes[i].column, i, SIZE_MAX);
 	for (size_t i = 0; i < g->nlines; i++) {
 		const struct line *l = &g->lines[i];
 		unsigned c = g->nodes[l->a].column;
@@ -138,8 +138,9 @@ cost_between(const struct work *w, unsigned c)
 			continue;
 		la = (double)w->at[a->left];
 		ra = (double)w->at[a->right];
-		cost += 0.35 * fabs(la / (double)w->columns[c].n -
-		    ra / (double)w->columns[c + 1].n);
+		cost += 0.35 *
+		    fabs(la / (double)w->columns[c].n -
+			ra / (double)w->columns[c + 1].n);
 		for (size_t k = i + 1; k < w->njoints; k++) {
 			const struct joint *b = &w->joints[k];
 
@@ -169,8 +170,10 @@ cost_around(const struct work *w, unsigned c)
 		if (w->g->nodes[l->a].column != c ||
 		    w->g->nodes[l->b].column != c)
 			continue;
-		cost += 1.5 * (fabs((double)w->at[w->of_node[l->a]] -
-		    (double)w->at[w->of_node[l->b]]) - 1);
+		cost += 1.5 *
+		    (fabs((double)w->at[w->of_node[l->a]] -
+			 (double)w->at[w->of_node[l->b]]) -
+			1);
 	}
 	return cost;
 }
@@ -221,8 +224,9 @@ improve(struct work *w)
 		before = cost_around(w, c);
 		move(w, c, from, to);
 		after = cost_around(w, c);
-		if (after > before && (turn > 21000 ||
-		    exp((before - after) / heat) * 65536 < roll(w, 65536)))
+		if (after > before &&
+		    (turn > 21000 ||
+			exp((before - after) / heat) * 65536 < roll(w, 65536)))
 			move(w, c, to, from);
 	}
 }
@@ -269,8 +273,7 @@ arrange(struct work *w)
 static double
 half(const struct work *w, size_t k)
 {
-	return w->places[k].node == SIZE_MAX ? LANE / 2 :
-					       (BOX_H + STEP) / 2;
+	return w->places[k].node == SIZE_MAX ? LANE / 2 : (BOX_H + STEP) / 2;
 }
 
 /* Push what overlaps apart, keeping the order; then back into the middle. */
@@ -404,13 +407,13 @@ make_ports(struct work *w, size_t node, bool right_side, double *port_y)
 
 		if (same ? right_side && (l->a == node || l->b == node) :
 			   (right_side ? l->a : l->b) == node)
-			v[n++] = (struct port){ i, next_y(w, i,
-				l->a == node) };
+			v[n++] = (struct port){ i, next_y(w, i, l->a == node) };
 	}
 	qsort(v, n, sizeof(*v), by_toward);
 	for (size_t i = 0; i < n; i++)
-		port_y[v[i].line * 2 + (g->lines[v[i].line].a == node ? 0 :
-			1)] = w->places[w->of_node[node]].y +
+		port_y[v[i].line * 2 +
+		    (g->lines[v[i].line].a == node ? 0 : 1)] =
+		    w->places[w->of_node[node]].y +
 		    ((double)i + 0.5 - (double)n / 2) *
 			fmin(9.0, (BOX_H - 10) / (double)(n > 1 ? n : 1));
 	free(v);

@@ -22,14 +22,14 @@
 
 #define POLICY_TEXT_MAX (1 << 20)
 
-#define USAGE                                                               \
-	"usage: mailctl sandbox prove [--policies DIR] [QUESTION]\n"        \
-	"    no question               every never line of every policy\n"  \
+#define USAGE                                                                 \
+	"usage: mailctl sandbox prove [--policies DIR] [QUESTION]\n"          \
+	"    no question               every never line of every policy\n"    \
 	"    'who can reach OBJECT'    everybody who can, and by which way\n" \
-	"    'WHO -> OBJECT'           can WHO come to hold it?\n"          \
-	"    'WHO => OBJECT'           or have it used on its behalf?\n"    \
+	"    'WHO -> OBJECT'           can WHO come to hold it?\n"            \
+	"    'WHO => OBJECT'           or have it used on its behalf?\n"      \
 	"WHO is a component, hostile, or *.  OBJECT is [OWNER:]NAME, where\n" \
-	"NAME is a slot or grant of OWNER's policy, a kind such as dir,\n"  \
+	"NAME is a slot or grant of OWNER's policy, a kind such as dir,\n"    \
 	"promise/WORD, or request/VERB: qmgr:spool, *:dir, promise/connect"
 
 static void NORETURN
@@ -347,8 +347,8 @@ parse_object(const struct reach *r, struct str s, struct str *owner,
 		    str_eq(*owner, str_of(r->all[i]->name)))
 			suggest(r->all[i], *object, &like);
 	die_usage("no policy has \"" STR_FMT "\"%s%s%s", STR_ARG(s),
-	    like.len > 0 ? ": did you mean " : "",
-	    buf_cstr(&like), like.len > 0 ? "?" : "");
+	    like.len > 0 ? ": did you mean " : "", buf_cstr(&like),
+	    like.len > 0 ? "?" : "");
 }
 
 static int
@@ -362,16 +362,18 @@ question(const struct reach *r, const char *text)
 
 	while (words < NELEM(w) && str_token(&s, " ", &w[words]))
 		words++;
-	if (words == 1 || (words == 4 && str_eq(w[0], STR("who")) &&
-	    str_eq(w[1], STR("can")) && str_eq(w[2], STR("reach")))) {
+	if (words == 1 ||
+	    (words == 4 && str_eq(w[0], STR("who")) &&
+		str_eq(w[1], STR("can")) && str_eq(w[2], STR("reach")))) {
 		parse_object(r, w[words - 1], &q.owner, &q.object);
 		return who_can(r, &q);
 	}
 	n.use = str_eq(w[1], STR("=>"));
 	if ((words != 3 && words != 6) || (!n.use && !str_eq(w[1], STR("->"))))
 		bad_question();
-	if (words == 6 && (!n.use || !str_eq(w[3], STR("except")) ||
-	    !str_eq(w[4], STR("through"))))
+	if (words == 6 &&
+	    (!n.use || !str_eq(w[3], STR("except")) ||
+		!str_eq(w[4], STR("through"))))
 		bad_question();
 	parse_object(r, w[2], &q.owner, &q.object);
 	n.who = str_dup(w[0]);
@@ -406,10 +408,9 @@ joined(char *const argv[])
 int
 cmd_sandbox_prove(int argc, char *argv[])
 {
-	static const struct option longs[] = {
-		{ "policies", required_argument, NULL, 'p' },
-		{ "all", no_argument, NULL, 'a' }, { NULL, 0, NULL, 0 }
-	};
+	static const struct option longs[] = { { "policies", required_argument,
+						   NULL, 'p' },
+		{ "all", no_argument, NULL, 'a' }, { NULL, 0, NULL, 0 } };
 	struct reach r;
 	char *text;
 	int c;

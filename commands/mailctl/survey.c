@@ -96,7 +96,8 @@ check_hash(struct subject *j, struct str told, bool traced)
 	policy_hex(p, hex);
 	if (!str_eq(told, str_of(hex)))
 		j->odd = xasprintf("runs under another policy or overlay: "
-		    "%.12s, and not %.12s", told.n == 0 ? "?" : told.p, hex);
+				   "%.12s, and not %.12s",
+		    told.n == 0 ? "?" : told.p, hex);
 }
 
 static void
@@ -280,10 +281,10 @@ check_requests(struct subject *j, const struct policy *policy)
 		int64_t burst = json_num(json_find(r, "burst"));
 
 		snprintf(name, sizeof(name), "request %.*s", STR_ARG(verb));
-		snprintf(have, sizeof(have), "%" PRId64 " in %" PRId64
-		    "s, burst %" PRId64 "; %" PRId64 " used, %" PRId64
-		    " refused", rate, per, burst,
-		    json_num(json_find(r, "granted")),
+		snprintf(have, sizeof(have),
+		    "%" PRId64 " in %" PRId64 "s, burst %" PRId64 "; %" PRId64
+		    " used, %" PRId64 " refused",
+		    rate, per, burst, json_num(json_find(r, "granted")),
 		    json_num(json_find(r, "refused")));
 		if (q == NULL) {
 			audit_add(&j->audit, name, "none", have, AUDIT_WEAKER);
@@ -318,19 +319,20 @@ check_neighbours(struct survey *s, struct subject *j)
 			continue;
 		for (size_t k = 0; k < NELEM(names); k++) {
 			bool both = (p->walls & q->walls & ~s->waived &
-				(WALL_NET << k)) != 0;
+					(WALL_NET << k)) != 0;
 
 			if (!both || o->audit.ns[k] == 0 ||
 			    j->audit.ns[k] == 0 ||
 			    (o->audit.ns[k] == j->audit.ns[k]) == (k == 0))
 				continue;
 			snprintf(name, sizeof(name), "%s apart", names[k]);
-			snprintf(have, sizeof(have), k == 0 ?
-				"another than that of %s %d" :
-				"that of %s %d", o->component, (int)o->pid);
+			snprintf(have, sizeof(have),
+			    k == 0 ? "another than that of %s %d" :
+				     "that of %s %d",
+			    o->component, (int)o->pid);
 			audit_add(&j->audit, name,
-			    k == 0 ? "the one that is empty" : "its own",
-			    have, AUDIT_WEAKER);
+			    k == 0 ? "the one that is empty" : "its own", have,
+			    AUDIT_WEAKER);
 		}
 	}
 }
@@ -346,8 +348,10 @@ measure(struct survey *s, struct subject *j)
 	const struct policy *policy = policy_find(str_of(j->component));
 	char *path = policy_path(j->component), *text = NULL;
 	char *program = program_path(j->component);
-	struct audit_of of = { .pid = j->pid, .place = &place,
-		.launcher = s->launcher, .program = program,
+	struct audit_of of = { .pid = j->pid,
+		.place = &place,
+		.launcher = s->launcher,
+		.program = program,
 		.peers = s->peers };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t n = 0;
@@ -382,8 +386,7 @@ survey_measure(struct survey *s)
 		struct subject *j = &s->v[i];
 
 		check_neighbours(s, j);
-		j->status = j->odd != NULL ? EXIT_BAD :
-					     audit_status(&j->audit);
+		j->status = j->odd != NULL ? EXIT_BAD : audit_status(&j->audit);
 		count(s, j->status);
 	}
 }

@@ -27,7 +27,7 @@ struct subject {
 	int status;
 	int descriptors;
 	struct str requests; /* what the broker says of them, JSON */
-	char *odd; /* it is not what it was said to be; or NULL */
+	char *odd;	     /* it is not what it was said to be; or NULL */
 };
 
 struct survey {
@@ -37,7 +37,7 @@ struct survey {
 	pid_t launcher;
 	struct kin kin;
 	struct audit_peers *peers;
-	struct buf told; /* what the broker says, JSON */
+	struct buf told;   /* what the broker says, JSON */
 	struct buf absent; /* on demand, and nobody wants them now: names */
 	struct buf proofs; /* never lines that do not hold, lines of text */
 	struct subject *v;

@@ -271,8 +271,8 @@ SKIP: {
 	    slurp("$dir/policy/gate.policy") . "\n# harmless\n");
 	($status, $out, $err) = run(@audit);
 	is($status, 1, 'an edited policy text is a difference');
-	like($out, qr/^gate .*DIFFERENT, 1 weaker$/m, 'of that component');
-	like($out, qr/^  policy text +weaker +version \d+, (\w+) \/ version \d+, (?!\1)\w+$/m,
+	like($out, qr/^gate .*DIFFERENT, 1 different$/m, 'of that component');
+	like($out, qr/^  policy text +different +version \d+, (\w+) \/ version \d+, (?!\1)\w+$/m,
 	    'with both hashes');
 	unlink "$dir/policy/dns.policy";
 	($status, $out, $err) = run(@audit, 'dns');

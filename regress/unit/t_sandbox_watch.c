@@ -94,7 +94,8 @@ static void
 test_rounds(void **state)
 {
 	struct sandbox_watch w = { .libexec = "/nonexistent/libexec/postern",
-		.datadir = "/nonexistent", .say = on_say };
+		.datadir = "/nonexistent",
+		.say = on_say };
 	struct job job = job_for("rewrite");
 	char said[512], want[64];
 	int channel;
@@ -147,7 +148,8 @@ test_rounds(void **state)
 static void
 test_gone(void **state)
 {
-	struct sandbox_watch w = { .libexec = "/x", .datadir = "/x",
+	struct sandbox_watch w = { .libexec = "/x",
+		.datadir = "/x",
 		.say = on_say };
 	struct job job = job_for("dns");
 	unsigned before = said_n;
