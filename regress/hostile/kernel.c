@@ -396,6 +396,252 @@ protection_key(const struct hand *h)
 	return outcome_of(syscall(SYS_pkey_alloc, 0, 0));
 }
 
+static enum outcome
+kexec(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_kexec_load, 0, 0, NULL, 0));
+}
+
+static enum outcome
+restart(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_reboot, 0xfee1dead, 672274793,
+	    0 /* Ctrl-Alt-Del off */, NULL));
+}
+
+static enum outcome
+init_module_old(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_init_module, "x", 1, ""));
+}
+
+static enum outcome
+accounting(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_acct, "/log"));
+}
+
+static enum outcome
+kernel_log(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_syslog, 5, NULL, 0));
+}
+
+static enum outcome
+quota(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    syscall(SYS_quotactl, 0x800001 << 8, "/dev/root", 0, NULL));
+}
+
+static enum outcome
+pivot(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_pivot_root, "/", "/"));
+}
+
+static enum outcome
+move_a_mount(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(429, AT_FDCWD, "/", AT_FDCWD, "/tmp", 0));
+}
+
+static enum outcome
+clone_3(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    syscall(435, NULL, 0) == -1 && errno != EINVAL ? -1 : 0);
+}
+
+static enum outcome
+domain_name(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(setdomainname("hostile", 7));
+}
+
+static enum outcome
+set_time(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    syscall(SYS_settimeofday, &(struct timeval){ 1, 0 }, NULL));
+}
+
+static enum outcome
+hang_up(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(vhangup());
+}
+
+static enum outcome
+pidfd_signal(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    syscall(424, (int)syscall(434, h->victim, 0), SIGCONT, NULL, 0));
+}
+
+static enum outcome
+tg_kill(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_tgkill, h->victim, h->victim, SIGCONT));
+}
+
+static enum outcome
+affinity(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_sched_setaffinity, h->victim,
+	    sizeof(long), &(long){ 1 }));
+}
+
+static enum outcome
+move_pages_of(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    syscall(SYS_move_pages, h->victim, 0, NULL, NULL, NULL, 0));
+}
+
+static enum outcome
+io_priority(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_ioprio_set, 1, 0, 3 << 13));
+}
+
+static enum outcome
+memory_policy(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_set_mempolicy, 0, NULL, 0));
+}
+
+static enum outcome
+move_brk(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(prctl(PR_SET_MM, PR_SET_MM_BRK, 0, 0, 0));
+}
+
+static enum outcome
+mdwe_off(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(prctl(65 /* PR_SET_MDWE */, 0, 0, 0, 0));
+}
+
+static enum outcome
+keep_caps(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
+}
+
+static enum outcome
+other_name(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(prctl(PR_SET_NAME, "init", 0, 0, 0));
+}
+
+static enum outcome
+let_trace(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(prctl(PR_SET_PTRACER, -1, 0, 0, 0));
+}
+
+static enum outcome
+restartable(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    syscall(334, NULL, 0, 0, 0) == -1 && errno != EINVAL ? -1 : 0);
+}
+
+static enum outcome
+barrier(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(324, 0, 0, 0));
+}
+
+static enum outcome
+tid_address(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_set_tid_address, NULL));
+}
+
+static enum outcome
+interval(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    syscall(SYS_setitimer, 0, &(struct itimerval){ 0 }, NULL));
+}
+
+static enum outcome
+set_sig(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(fcntl(h->fd[KIND_CHANNEL], 10 /* F_SETSIG */, SIGIO));
+}
+
+static enum outcome
+notify(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    fcntl(h->fd[KIND_DIR] != -1 ? h->fd[KIND_DIR] : 0, 1026, 1));
+}
+
+static enum outcome
+interfaces(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    ioctl(h->fd[KIND_CHANNEL], 0x8912, NULL) == -1 && errno != EFAULT ?
+		-1 :
+		0);
+}
+
+static enum outcome
+vm_splice(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(
+	    syscall(SYS_vmsplice, h->fd[KIND_MEMFD_READ], NULL, 0, 0));
+}
+
+static enum outcome
+tee_off(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_tee, 0, 1, 1, 0));
+}
+
+static enum outcome
+send_file(const struct hand *h)
+{
+	(void)h;
+	return outcome_of(syscall(SYS_sendfile, h->fd[KIND_CHANNEL],
+	    h->fd[KIND_MEMFD_READ], NULL, 1));
+}
+
 /* clang-format off */
 const struct attempt attempts_kernel[] = {
 	{ "io_uring", io_uring, EITHER, MAYBE, NULL },
@@ -438,6 +684,39 @@ const struct attempt attempts_kernel[] = {
 	{ "swapon", swap_on, STOPPED, FAILS, NULL },
 	{ "memfd_secret", secret_memory, EITHER, MAYBE, NULL },
 	{ "pkey_alloc", protection_key, CARRIED, MAYBE, NULL },
+	{ "kexec_load", kexec, STOPPED, FAILS, NULL },
+	{ "reboot", restart, STOPPED, FAILS, NULL },
+	{ "init_module", init_module_old, STOPPED, FAILS, NULL },
+	{ "acct", accounting, STOPPED, FAILS, NULL },
+	{ "clear the kernel's log", kernel_log, STOPPED, FAILS, NULL },
+	{ "quotactl", quota, STOPPED, FAILS, NULL },
+	{ "pivot_root", pivot, STOPPED, FAILS, NULL },
+	{ "move_mount", move_a_mount, STOPPED, FAILS, NULL },
+	{ "clone3", clone_3, EITHER, MAYBE, NULL },
+	{ "set the domain name", domain_name, STOPPED, FAILS, NULL },
+	{ "settimeofday", set_time, STOPPED, FAILS, NULL },
+	{ "vhangup", hang_up, STOPPED, FAILS, NULL },
+	{ "pidfd_send_signal", pidfd_signal, STOPPED, MAYBE, NULL },
+	{ "tgkill", tg_kill, STOPPED, MAYBE, NULL },
+	{ "sched_setaffinity of another", affinity, STOPPED, MAYBE, NULL },
+	{ "move_pages of another", move_pages_of, STOPPED, MAYBE, NULL },
+	{ "ioprio_set", io_priority, EITHER, MAYBE, NULL },
+	{ "set_mempolicy", memory_policy, EITHER, MAYBE, NULL },
+	{ "PR_SET_MM", move_brk, STOPPED, FAILS, NULL },
+	{ "PR_SET_MDWE off", mdwe_off, EITHER, MAYBE, NULL },
+	{ "PR_SET_KEEPCAPS", keep_caps, EITHER, MAYBE, NULL },
+	{ "PR_SET_NAME", other_name, EITHER, MAYBE, NULL },
+	{ "PR_SET_PTRACER", let_trace, EITHER, MAYBE, NULL },
+	{ "rseq", restartable, EITHER, MAYBE, NULL },
+	{ "membarrier", barrier, EITHER, MAYBE, NULL },
+	{ "set_tid_address", tid_address, EITHER, MAYBE, NULL },
+	{ "alarm by setitimer", interval, EITHER, MAYBE, NULL },
+	{ "F_SETSIG", set_sig, EITHER, MAYBE, NULL },
+	{ "F_NOTIFY", notify, EITHER, MAYBE, NULL },
+	{ "SIOCGIFCONF", interfaces, EITHER, MAYBE, NULL },
+	{ "vmsplice", vm_splice, EITHER, MAYBE, NULL },
+	{ "tee", tee_off, EITHER, MAYBE, NULL },
+	{ "sendfile", send_file, EITHER, MAYBE, NULL },
 	{ NULL, NULL, STOPPED, WORKS, NULL }
 };
 /* clang-format on */

@@ -356,7 +356,7 @@ main(int argc, char *argv[])
 {
 	static const char *const names[] = { "logd", "gate", "smtpd", "pickup",
 		"cleanup", "rewrite", "lookup", "dns", "qmgr", "bounce", "smtp",
-		"local", "virtual", "mailbox", "control" };
+		"local", "virtual", "mailbox", "control", "keys", "pipe" };
 	char err[512], where[PATH_MAX], libexec[PATH_MAX];
 
 #ifdef SANITIZED
