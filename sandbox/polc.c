@@ -49,7 +49,7 @@ put_src(const struct policy_src *src)
 	put_cstring(src->text == NULL ? "" : src->text);
 	fputs(",\n\t    ", stdout);
 	put_cstring(src->reason == NULL ? "" : src->reason);
-	fputs(" } },\n", stdout);
+	fputs(", NULL } },\n", stdout);
 }
 
 static void
@@ -224,7 +224,7 @@ put_policy(const struct policy *p, size_t k)
 	put_cstring(p->demand ? p->demand_src.text : "");
 	fputs(",\n\t    ", stdout);
 	put_cstring(p->demand ? p->demand_src.reason : "");
-	fputs(" },\n", stdout);
+	fputs(", NULL },\n", stdout);
 	ARRAY(slots);
 	ARRAY(grants);
 	ARRAY(promises);
