@@ -34,15 +34,15 @@ wall_fail(char *err, size_t size, const char *wall, const char *what)
 	return -1;
 }
 
-void
-bsd_prepare(void)
+static void
+prepare(void)
 {
 	tzset();
 	signal(SIGPIPE, SIG_IGN);
 }
 
-int
-bsd_limits(const struct policy *p, char *err, size_t err_size)
+static int
+limits(const struct policy *p, char *err, size_t err_size)
 {
 	for (size_t i = 0; i < p->nlimits; i++) {
 		const struct policy_limit *l = &p->limits[i];
@@ -60,8 +60,8 @@ bsd_limits(const struct policy *p, char *err, size_t err_size)
 	return 0;
 }
 
-int
-bsd_root(const struct policy *p, char *err, size_t err_size)
+static int
+empty_root(const struct policy *p, char *err, size_t err_size)
 {
 	/* Who holds directories needs their names within its root. */
 	if (policy_promises(p, "dir"))
@@ -71,8 +71,8 @@ bsd_root(const struct policy *p, char *err, size_t err_size)
 	return 0;
 }
 
-int
-bsd_ids(const struct sandbox_place *place, char *err, size_t err_size)
+static int
+ids(const struct sandbox_place *place, char *err, size_t err_size)
 {
 	if (place->uid == 0) {
 		errno = EINVAL;
@@ -86,6 +86,31 @@ bsd_ids(const struct sandbox_place *place, char *err, size_t err_size)
 	if (setresuid(place->uid, place->uid, place->uid) == -1)
 		return wall_fail(err, err_size, "uid", "setresuid");
 	return 0;
+}
+
+int
+bsd_walls(const struct policy *p, const struct sandbox_place *place, char *err,
+    size_t err_size)
+{
+	uint32_t walls = p->walls & ~place->waived;
+
+	prepare();
+	if ((walls & WALL_RLIMITS) != 0 && limits(p, err, err_size) == -1)
+		return -1;
+	if ((walls & WALL_ROOT) != 0 && empty_root(p, err, err_size) == -1)
+		return -1;
+	if ((walls & WALL_UID) != 0 && ids(place, err, err_size) == -1)
+		return -1;
+	return 0;
+}
+
+int
+bsd_threads(const struct sandbox_place *place, char *err, size_t err_size)
+{
+	if (place->threads == NULL || place->threads(place->threads_arg) == 0)
+		return 0;
+	snprintf(err, err_size, "helper threads: %s", strerror(errno));
+	return -1;
 }
 
 /* --- the launcher's side -------------------------------------------------- */
@@ -202,9 +227,10 @@ cradle_run(const struct cradle *c, const struct sandbox_place *place,
 	if (pid != 0)
 		return pid;
 	if (cradle_child(c, NULL, fds, NELEM(fds)) == 0 && chdir(dir) == 0 &&
-	    (c->level != LEVEL_ROOT || (setgroups(1, &place->gid) == 0 &&
-		setresgid(place->gid, place->gid, place->gid) == 0 &&
-		setresuid(place->uid, place->uid, place->uid) == 0)))
+	    (c->level != LEVEL_ROOT ||
+		(setgroups(1, &place->gid) == 0 &&
+		    setresgid(place->gid, place->gid, place->gid) == 0 &&
+		    setresuid(place->uid, place->uid, place->uid) == 0)))
 		execve(path, argv, env);
 	_exit(70);
 }

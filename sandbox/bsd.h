@@ -15,11 +15,14 @@
 /* "wall NAME: what: strerror(errno)" in err; always -1. */
 int wall_fail(char *err, size_t size, const char *wall, const char *what);
 
-int bsd_limits(const struct policy *p, char *err, size_t err_size);
-int bsd_ids(const struct sandbox_place *place, char *err, size_t err_size);
-/* An empty directory as root, where nothing is opened by name later. */
-int bsd_root(const struct policy *p, char *err, size_t err_size);
-void bsd_prepare(void);
+/*
+ * The walls every BSD has, as far as they are not waived: limits, an empty
+ * directory as root where nothing is opened by name later, user and groups.
+ */
+int bsd_walls(const struct policy *p, const struct sandbox_place *place,
+    char *err, size_t err_size);
+/* Helper threads, if any: before the last wall. */
+int bsd_threads(const struct sandbox_place *place, char *err, size_t err_size);
 
 /* Walls that this system has nothing for, and that therefore cannot be had. */
 uint32_t bsd_lacks(void);

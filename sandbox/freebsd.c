@@ -93,13 +93,7 @@ sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
 {
 	uint32_t walls = policy->walls & ~place->waived;
 
-	bsd_prepare();
-	if ((walls & WALL_RLIMITS) != 0 &&
-	    bsd_limits(policy, err, err_size) == -1)
-		return -1;
-	if ((walls & WALL_ROOT) != 0 && bsd_root(policy, err, err_size) == -1)
-		return -1;
-	if ((walls & WALL_UID) != 0 && bsd_ids(place, err, err_size) == -1)
+	if (bsd_walls(policy, place, err, err_size) == -1)
 		return -1;
 	if ((walls & WALL_NNP) != 0 &&
 	    forbid(PROC_NO_NEW_PRIVS_CTL, PROC_NO_NEW_PRIVS_ENABLE) == -1)
@@ -109,10 +103,8 @@ sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
 		return wall_fail(err, err_size, "dump", "procctl");
 	if (limit_slots(policy) == -1)
 		return wall_fail(err, err_size, "seccomp", "cap_rights_limit");
-	if (place->threads != NULL && place->threads(place->threads_arg) != 0) {
-		snprintf(err, err_size, "helper threads: %s", strerror(errno));
+	if (bsd_threads(place, err, err_size) == -1)
 		return -1;
-	}
 	/* The broker connects: a socket it has just made knows no limits. */
 	if ((walls & WALL_SECCOMP) != 0 &&
 	    !policy_promises(policy, "connect") && cap_enter() == -1)

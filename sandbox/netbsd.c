@@ -33,19 +33,9 @@ sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
 		return wall_fail(err, err_size, "seccomp",
 		    "this system confines no system calls");
 	}
-	bsd_prepare();
-	if ((walls & WALL_RLIMITS) != 0 &&
-	    bsd_limits(policy, err, err_size) == -1)
+	if (bsd_walls(policy, place, err, err_size) == -1)
 		return -1;
-	if ((walls & WALL_ROOT) != 0 && bsd_root(policy, err, err_size) == -1)
-		return -1;
-	if ((walls & WALL_UID) != 0 && bsd_ids(place, err, err_size) == -1)
-		return -1;
-	if (place->threads != NULL && place->threads(place->threads_arg) != 0) {
-		snprintf(err, err_size, "helper threads: %s", strerror(errno));
-		return -1;
-	}
-	return 0;
+	return bsd_threads(place, err, err_size);
 }
 
 /* Descriptors have no rights of their own here. */

@@ -65,20 +65,12 @@ sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
 {
 	uint32_t walls = policy->walls & ~place->waived;
 
-	bsd_prepare();
-	if ((walls & WALL_RLIMITS) != 0 &&
-	    bsd_limits(policy, err, err_size) == -1)
-		return -1;
-	if ((walls & WALL_ROOT) != 0 && bsd_root(policy, err, err_size) == -1)
-		return -1;
-	if ((walls & WALL_UID) != 0 && bsd_ids(place, err, err_size) == -1)
+	if (bsd_walls(policy, place, err, err_size) == -1)
 		return -1;
 	if (policy_promises(policy, "dir") && unveil_dirs(policy) == -1)
 		return wall_fail(err, err_size, "root", "unveil");
-	if (place->threads != NULL && place->threads(place->threads_arg) != 0) {
-		snprintf(err, err_size, "helper threads: %s", strerror(errno));
+	if (bsd_threads(place, err, err_size) == -1)
 		return -1;
-	}
 	if ((walls & WALL_SECCOMP) != 0 && pledge_policy(policy) == -1)
 		return wall_fail(err, err_size, "seccomp", "pledge");
 	return 0;

@@ -9,12 +9,34 @@
 
 /* --- what the server offers ------------------------------------------------- */
 
+unsigned
+hello_feature(struct str word)
+{
+	static const struct {
+		const char *word;
+		unsigned feature;
+	} words[] = {
+		{ "PIPELINING", FEAT_PIPELINING },
+		{ "SIZE", FEAT_SIZE },
+		{ "8BITMIME", FEAT_8BITMIME },
+		{ "ENHANCEDSTATUSCODES", FEAT_STATUSCODES },
+		{ "DSN", FEAT_DSN },
+		{ "SMTPUTF8", FEAT_SMTPUTF8 },
+		{ "CHUNKING", FEAT_CHUNKING },
+		{ "STARTTLS", FEAT_STARTTLS },
+	};
+
+	for (size_t i = 0; i < NELEM(words); i++)
+		if (str_caseeq(word, str_of(words[i].word)))
+			return words[i].feature;
+	return 0;
+}
+
 static void
 read_size(struct session *s, struct str args)
 {
 	struct str n;
 
-	s->features |= FEAT_SIZE;
 	if (!str_token(&args, " ", &n) ||
 	    str_u64(n, UINT64_MAX, &s->size_max) == -1)
 		s->size_max = 0;
@@ -23,29 +45,13 @@ read_size(struct session *s, struct str args)
 static void
 read_keyword(struct session *s, struct str line)
 {
-	static const struct {
-		const char *word;
-		unsigned feature;
-	} words[] = {
-		{ "PIPELINING", FEAT_PIPELINING },
-		{ "8BITMIME", FEAT_8BITMIME },
-		{ "ENHANCEDSTATUSCODES", FEAT_STATUSCODES },
-		{ "DSN", FEAT_DSN },
-		{ "SMTPUTF8", FEAT_SMTPUTF8 },
-		{ "CHUNKING", FEAT_CHUNKING },
-		{ "STARTTLS", FEAT_STARTTLS },
-	};
 	struct str word;
 
 	if (!str_token(&line, " =", &word))
 		return;
-	if (str_caseeq(word, STR("SIZE"))) {
+	s->features |= hello_feature(word);
+	if (str_caseeq(word, STR("SIZE")))
 		read_size(s, line);
-		return;
-	}
-	for (size_t i = 0; i < NELEM(words); i++)
-		if (str_caseeq(word, str_of(words[i].word)))
-			s->features |= words[i].feature;
 }
 
 /* Does the server go by our own name? */

@@ -13,30 +13,13 @@
 /* The parameter of this protocol. */
 #define ID(st, name) ((st)->lmtp ? P_LMTP_##name : P_SMTP_##name)
 
-static const struct {
-	const char *word;
-	unsigned feature;
-} keywords[] = {
-	{ "PIPELINING", FEAT_PIPELINING },
-	{ "SIZE", FEAT_SIZE },
-	{ "8BITMIME", FEAT_8BITMIME },
-	{ "ENHANCEDSTATUSCODES", FEAT_STATUSCODES },
-	{ "DSN", FEAT_DSN },
-	{ "SMTPUTF8", FEAT_SMTPUTF8 },
-	{ "CHUNKING", FEAT_CHUNKING },
-	{ "STARTTLS", FEAT_STARTTLS },
-};
-
 static unsigned
 discarded(struct conf_list list)
 {
 	unsigned all = 0;
 
 	for (size_t i = 0; i < list.n; i++)
-		for (size_t k = 0; k < NELEM(keywords); k++)
-			if (str_caseeq(list.v[i].text,
-				str_of(keywords[k].word)))
-				all |= keywords[k].feature;
+		all |= hello_feature(list.v[i].text);
 	return all;
 }
 

@@ -339,6 +339,8 @@ void session_unhold(struct session *s);
 
 /* --- hello.c ---------------------------------------------------------------- */
 
+/* The feature of this keyword, or 0. */
+unsigned hello_feature(struct str word);
 void hello_reply(struct session *s);
 /* The connection is another now: introduce ourselves on it. */
 void hello_again(struct session *s);

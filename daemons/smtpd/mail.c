@@ -91,6 +91,35 @@ mail_size(struct session *s, struct str value)
 	return true;
 }
 
+/* The parameters behind an address, one after the other. */
+static bool
+read_params(struct session *s, struct str rest,
+    bool (*take)(struct session *s, const struct path_param *p))
+{
+	struct path_param p;
+	int r;
+
+	while ((r = path_param(&rest, &p)) == 1)
+		if (!take(s, &p))
+			return false;
+	if (r == -1)
+		reject(s, 501, DSN(5, 5, 4), "Error: bad parameter syntax");
+	return r == 0;
+}
+
+/* One that is not known, or does not read as it should. */
+static bool
+bad_param(struct session *s, const struct path_param *p, bool known)
+{
+	if (known)
+		reject(s, 501, DSN(5, 5, 4), "Error: bad " STR_FMT " parameter",
+		    STR_ARG(p->keyword));
+	else
+		reject(s, 555, DSN(5, 5, 4), "Unsupported option: " STR_FMT,
+		    STR_ARG(p->keyword));
+	return false;
+}
+
 /* One parameter of MAIL; false when it was refused. */
 static bool
 mail_param(struct session *s, const struct path_param *p)
@@ -122,27 +151,8 @@ mail_param(struct session *s, const struct path_param *p)
 		}
 		buf_clear(&b);
 	}
-	if (is_word(p, "BODY") || is_word(p, "RET") || is_word(p, "ENVID"))
-		reject(s, 501, DSN(5, 5, 4), "Error: bad " STR_FMT " parameter",
-		    STR_ARG(p->keyword));
-	else
-		reject(s, 555, DSN(5, 5, 4), "Unsupported option: " STR_FMT,
-		    STR_ARG(p->keyword));
-	return false;
-}
-
-static bool
-mail_params(struct session *s, struct str rest)
-{
-	struct path_param p;
-	int r;
-
-	while ((r = path_param(&rest, &p)) == 1)
-		if (!mail_param(s, &p))
-			return false;
-	if (r == -1)
-		reject(s, 501, DSN(5, 5, 4), "Error: bad parameter syntax");
-	return r == 0;
+	return bad_param(s, p,
+	    is_word(p, "BODY") || is_word(p, "RET") || is_word(p, "ENVID"));
 }
 
 static bool
@@ -230,7 +240,7 @@ verb_mail(struct session *s, struct str arg)
 	s->mail->sender = str_dup(path.addr);
 	buf_init(&s->mail->rcpts, RCPTS_BYTES_MAX);
 	buf_clear(&b);
-	if (!mail_params(s, path.rest) || !mail_fits(s))
+	if (!read_params(s, path.rest, mail_param) || !mail_fits(s))
 		mail_reset(s);
 	else if (s->sv->delay_reject ||
 	    (s->sv->sender.n == 0 && !s->sv->unlisted_sender))
@@ -264,27 +274,8 @@ rcpt_param(struct session *s, const struct path_param *p)
 		}
 		buf_clear(&b);
 	}
-	if (dsn && (is_word(p, "NOTIFY") || is_word(p, "ORCPT")))
-		reject(s, 501, DSN(5, 5, 4), "Error: bad " STR_FMT " parameter",
-		    STR_ARG(p->keyword));
-	else
-		reject(s, 555, DSN(5, 5, 4), "Unsupported option: " STR_FMT,
-		    STR_ARG(p->keyword));
-	return false;
-}
-
-static bool
-rcpt_params(struct session *s, struct str rest)
-{
-	struct path_param p;
-	int r;
-
-	while ((r = path_param(&rest, &p)) == 1)
-		if (!rcpt_param(s, &p))
-			return false;
-	if (r == -1)
-		reject(s, 501, DSN(5, 5, 4), "Error: bad parameter syntax");
-	return r == 0;
+	return bad_param(s, p,
+	    dsn && (is_word(p, "NOTIFY") || is_word(p, "ORCPT")));
 }
 
 static struct str
@@ -504,7 +495,7 @@ verb_rcpt(struct session *s, struct str arg)
 	buf_init(&b, ADDR_MAX);
 	if (!rcpt_path(s, arg, &b, &path))
 		reject(s, 501, DSN(5, 1, 3), "Bad recipient address syntax");
-	else if (rcpt_params(s, path.rest))
+	else if (read_params(s, path.rest, rcpt_param))
 		rcpt_resolve(s, path.addr);
 	if (!s->rcpt.len)
 		rcpt_reset(s);

@@ -2,6 +2,8 @@
 #ifndef BASE_DIRLIST_H
 #define BASE_DIRLIST_H
 
+#include <sys/types.h>
+
 #include <stddef.h>
 
 /*
@@ -27,5 +29,12 @@ const char *dirlist_next(struct dirlist *d);
 
 /* Close the descriptor and free *dp; NULL inside is allowed. */
 void dirlist_close(struct dirlist **dp);
+
+/*
+ * The system's part: fill data, as read(2) would; and the name in the entry at
+ * that place ("" when it is to be passed over), with the size of the entry.
+ */
+ssize_t dirlist_read(struct dirlist *d);
+size_t dirlist_entry(const char *at, const char **name);
 
 #endif

@@ -6,14 +6,8 @@
 
 #include <sys/syscall.h>
 
-#include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-#include "base/fd.h"
-#include "base/mem.h"
 
 struct entry {
 	uint64_t ino;
@@ -23,51 +17,17 @@ struct entry {
 	char name[];
 };
 
-struct dirlist *
-dirlist_open(int fd)
+ssize_t
+dirlist_read(struct dirlist *d)
 {
-	struct dirlist *d;
-
-	if (fd == -1)
-		return NULL;
-	d = xmalloc(sizeof(*d));
-	d->fd = fd;
-	d->at = d->len = 0;
-	return d;
+	return syscall(SYS_getdents64, d->fd, d->data, sizeof(d->data));
 }
 
-const char *
-dirlist_next(struct dirlist *d)
+size_t
+dirlist_entry(const char *at, const char **name)
 {
-	for (;;) {
-		const struct entry *e;
+	const struct entry *e = (const void *)at;
 
-		if (d->at >= d->len) {
-			long n = syscall(SYS_getdents64, d->fd, d->data,
-			    sizeof(d->data));
-
-			if (n >= 0)
-				errno = 0;
-			if (n <= 0)
-				return NULL;
-			d->at = 0;
-			d->len = (size_t)n;
-		}
-		e = (const void *)(d->data + d->at);
-		d->at += e->len;
-		if (strcmp(e->name, ".") != 0 && strcmp(e->name, "..") != 0)
-			return e->name;
-	}
-}
-
-void
-dirlist_close(struct dirlist **dp)
-{
-	struct dirlist *d = *dp;
-
-	*dp = NULL;
-	if (d == NULL)
-		return;
-	fd_close(&d->fd);
-	free(d);
+	*name = e->name;
+	return e->len;
 }
