@@ -12,7 +12,6 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +28,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "json.h"
+#include "net/unixsock.h"
 #include "sandbox/advice.h"
 #include "sandbox/policy_names.h"
 #include "sandbox/trace.h"
@@ -75,26 +75,16 @@ on_interrupt(int sig)
 static int
 listen_here(const struct instance *in)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int dir = open(in->queue_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	mode_t mask = umask(077);
+	int fd = unixsock_bind(in->queue_dir, TRACE_SOCKET, SOCK_SEQPACKET);
 
-	snprintf(un.sun_path, sizeof(un.sun_path), "/proc/self/fd/%d/%s", dir,
-	    TRACE_SOCKET);
-	/* What a trace that was killed has left. */
-	if (dir != -1 && unlinkat(dir, TRACE_SOCKET, 0) == -1 &&
-	    errno != ENOENT)
-		fd_close(&fd);
-	if (fd == -1 || bind(fd, (struct sockaddr *)&un, sizeof(un)) == -1 ||
-	    listen(fd, 64) == -1)
+	if (fd == -1 || listen(fd, 64) == -1)
 		die("%s/%s: %s%s", in->queue_dir, TRACE_SOCKET, strerror(errno),
 		    errno == EACCES || errno == EPERM ?
 			" (only root, or the owner of the instance, may "
 			"trace)" :
 			"");
 	umask(mask);
-	fd_close(&dir);
 	return fd;
 }
 

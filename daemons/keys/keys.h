@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include "base/buf.h"
 #include "chan/chan.h"

@@ -121,7 +121,7 @@ listen_unix(struct launcher *l, const char *path, mode_t mode,
 		return s->fd;
 	}
 	full = xasprintf("%s/%s", l->queue_dir, path);
-	fd = unixsock_bind(l->queue_dir, path);
+	fd = unixsock_bind(l->queue_dir, path, SOCK_STREAM);
 	/* Who may do what is decided by the kernel's word on the client. */
 	if (fd == -1 || fd_nonblock(fd, 1) == -1 || chmod(full, mode) == -1 ||
 	    listen(fd, SOMAXCONN) == -1) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bsd/sys/queue.h>
+#include <sys/queue.h>
 
 #include "base/fd.h"
 #include "base/mem.h"

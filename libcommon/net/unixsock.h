@@ -5,14 +5,16 @@
 /*
  * Unix sockets beneath a directory.  The name of a socket is short (some
  * hundred characters); the directory it is in need not be, and these find
- * the way where the system has one.  Stream sockets with FD_CLOEXEC; -1 with
- * errno.
+ * the way where the system has one.  The sockets have FD_CLOEXEC; -1 with errno.
  */
 
-/* Connect to the socket dir/name; it blocks. */
+/* Connect to the stream socket dir/name; it blocks. */
 int unixsock_connect(const char *dir, const char *name);
 
-/* Bind dir/name, in the place of what has the name now; not yet listening. */
-int unixsock_bind(const char *dir, const char *name);
+/*
+ * Bind a socket of this type (SOCK_STREAM, SOCK_SEQPACKET) to dir/name, in the
+ * place of what has the name now; not yet listening.
+ */
+int unixsock_bind(const char *dir, const char *name, int type);
 
 #endif

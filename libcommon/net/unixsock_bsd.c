@@ -71,11 +71,11 @@ bind_on(int dir, int fd, const struct sockaddr_un *un)
 #endif
 
 static int
-with(const char *dir, const char *name,
+with(const char *dir, const char *name, int type,
     int (*call)(int, int, const struct sockaddr_un *))
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), at, e = 0;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0), at, e = 0;
 
 	if (fd == -1)
 		return -1;
@@ -94,11 +94,11 @@ with(const char *dir, const char *name,
 int
 unixsock_connect(const char *dir, const char *name)
 {
-	return with(dir, name, connect_on);
+	return with(dir, name, SOCK_STREAM, connect_on);
 }
 
 int
-unixsock_bind(const char *dir, const char *name)
+unixsock_bind(const char *dir, const char *name, int type)
 {
-	return with(dir, name, bind_on);
+	return with(dir, name, type, bind_on);
 }

@@ -16,11 +16,11 @@
 #include "base/fd.h"
 
 static int
-with(const char *dir, const char *name,
+with(const char *dir, const char *name, int type,
     int (*call)(int, const struct sockaddr *, socklen_t))
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir_fd = -1;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0), dir_fd = -1;
 	int e = 0, n;
 
 	if (fd == -1)
@@ -46,7 +46,7 @@ with(const char *dir, const char *name,
 int
 unixsock_connect(const char *dir, const char *name)
 {
-	return with(dir, name, connect);
+	return with(dir, name, SOCK_STREAM, connect);
 }
 
 static int
@@ -57,7 +57,7 @@ bind_anew(int fd, const struct sockaddr *sa, socklen_t len)
 }
 
 int
-unixsock_bind(const char *dir, const char *name)
+unixsock_bind(const char *dir, const char *name, int type)
 {
-	return with(dir, name, bind_anew);
+	return with(dir, name, type, bind_anew);
 }

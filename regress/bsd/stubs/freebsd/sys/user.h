@@ -11,6 +11,7 @@ struct kinfo_proc {
 	pid_t ki_pid;
 	pid_t ki_ppid;
 	uid_t ki_uid;
+	gid_t ki_rgid;
 	struct timeval ki_start;
 	char ki_stat;
 	char ki_comm[20];

@@ -16,6 +16,7 @@ struct kinfo_proc {
 	int32_t p_pid;
 	int32_t p_ppid;
 	uint32_t p_uid;
+	uint32_t p_gid;
 	uint64_t p_ustart_sec;
 	uint32_t p_ustart_usec;
 	int8_t p_stat;
