@@ -325,7 +325,11 @@ on_include(unsigned type, const void *rec, int *fds, void *arg)
 	a->uid = t->owner;
 	if (a->parent->owner != NULL)
 		a->owner = xstrdup(a->parent->owner);
+	free(e->reading);
+	e->reading = xstrdup(e->item->text);
 	r = alias_items(e, buf_get(&e->text), true, FROM_INCLUDE, a, &why);
+	free(e->reading);
+	e->reading = NULL;
 	if (r == -1) {
 		give_up(e, why, STR_NONE);
 		return;

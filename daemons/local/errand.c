@@ -34,7 +34,16 @@ target_free(struct target *t)
 {
 	free(t->addr);
 	free(t->text);
+	free(t->file);
 	free(t);
+}
+
+static void
+item_free(struct item *it)
+{
+	if (it != NULL)
+		free(it->file);
+	free(it);
 }
 
 static void
@@ -46,7 +55,7 @@ errand_free(struct errand *e)
 
 	while ((it = STAILQ_FIRST(&e->todo)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->todo, link);
-		free(it);
+		item_free(it);
 	}
 	while ((a = SLIST_FIRST(&e->aliases)) != NULL) {
 		SLIST_REMOVE_HEAD(&e->aliases, link);
@@ -62,13 +71,16 @@ errand_free(struct errand *e)
 		submit_drop(&e->lo->submit, &e->slot);
 	submit_unwait(&e->lo->submit, &e->wait);
 	buf_clear(&e->text);
-	free(e->item);
+	item_free(e->item);
 	free(e->name);
 	free(e->addr);
 	free(e->value);
 	free(e->names);
 	free(e->user);
 	free(e->home);
+	free(e->whose);
+	free(e->reading);
+	free(e->command);
 	free(e->whom);
 	free(e->pass_addr);
 	free(e->pass_transport);
@@ -189,7 +201,12 @@ errand_add(struct errand *e, const struct alias_item *it, enum origin origin,
 	*i = (struct item){ .kind = it->kind,
 		.origin = origin,
 		.direct = it->direct,
+		.listed = origin == FROM_FORWARD && e->item != NULL &&
+		    e->item->kind == ALIAS_INCLUDE,
 		.alias = alias };
+
+	if (e->reading != NULL)
+		i->file = xstrdup(e->reading);
 	if (it->text.n > 0)
 		memcpy(i->text, it->text.p, it->text.n);
 	i->text[it->text.n] = '\0';
@@ -229,7 +246,7 @@ is_new(struct errand *e, enum target_kind kind, struct str text)
 	uint64_t h;
 	unsigned at;
 
-	for (char *p = key; kind != TO_FILE && *p != '\0'; p++)
+	for (char *p = key; kind == TO_ADDRESS && *p != '\0'; p++)
 		*p = (char)ascii_lower((unsigned char)*p);
 	h = siphash(e->lo->key, key, strlen(key));
 	h += h == 0;
@@ -251,11 +268,11 @@ void
 errand_target(struct errand *e, enum target_kind kind, struct str text,
     struct str addr, bool direct, const struct item *from)
 {
+	bool mail = kind == TO_USER || kind == TO_ADDRESS;
 	struct target *t;
 
 	/* A user and his address are one, whichever way they were found. */
-	if (!is_new(e, kind == TO_FILE ? TO_FILE : TO_ADDRESS,
-		kind == TO_FILE ? text : addr))
+	if (!is_new(e, mail ? TO_ADDRESS : kind, mail ? addr : text))
 		return;
 	t = xcalloc(1, sizeof(*t));
 	t->kind = kind;
@@ -264,7 +281,10 @@ errand_target(struct errand *e, enum target_kind kind, struct str text,
 	t->owner = from->alias == NULL ? NULL : from->alias->owner;
 	t->uid = from->alias == NULL ? 0 : from->alias->uid;
 	t->text = str_dup(text);
-	if (kind != TO_FILE)
+	t->alias = from->alias == NULL ? NULL : from->alias->name;
+	if (kind == TO_COMMAND && from->file != NULL)
+		t->file = xstrdup(from->file);
+	if (mail)
 		t->addr = str_dup(addr);
 	STAILQ_INSERT_TAIL(&e->targets, t, link);
 	e->ntargets++;
@@ -288,19 +308,33 @@ file_item(struct errand *e)
 	}
 }
 
+static void
+command_item(struct errand *e)
+{
+	if (command_allowed(e, e->item))
+		errand_target(e, TO_COMMAND, str_of(e->item->text), STR_NONE,
+		    true, e->item);
+	else
+		errand_note(e, FATE_BOUNCED, STR("5.7.1"),
+		    STR("mail to commands is restricted"));
+}
+
 /* The next item that cannot be dealt with on the spot, or NULL. */
 static struct item *
 take_item(struct errand *e)
 {
 	for (;;) {
-		free(e->item);
+		item_free(e->item);
 		e->item = STAILQ_FIRST(&e->todo);
 		if (e->item == NULL)
 			return NULL;
 		STAILQ_REMOVE_HEAD(&e->todo, link);
-		if (e->item->kind != ALIAS_FILE)
+		if (e->item->kind == ALIAS_FILE)
+			file_item(e);
+		else if (e->item->kind == ALIAS_COMMAND)
+			command_item(e);
+		else
 			return e->item;
-		file_item(e);
 	}
 }
 
@@ -313,6 +347,7 @@ errand_next(struct errand *e)
 	}
 	switch (e->item->kind) {
 	case ALIAS_FILE: /* see take_item() */
+	case ALIAS_COMMAND:
 		break;
 	case ALIAS_ADDRESS:
 		address_ask(e);
@@ -322,13 +357,6 @@ errand_next(struct errand *e)
 			user_include(e);
 		else
 			alias_include(e);
-		break;
-	case ALIAS_COMMAND:
-		log_warn(STR_FMT ": \"|%s\": commands are not supported by this"
-				 " version",
-		    STR_ARG(e->job->qid), e->item->text);
-		errand_settle(e, FATE_DEFERRED, "4.3.5",
-		    "commands are not supported by this version");
 		break;
 	}
 }
@@ -402,22 +430,6 @@ errand_forget(struct local *lo, const struct chan *qmgr)
 
 /* --- configuration -------------------------------------------------------- */
 
-/*
- * Parameters that would send mail another way.  Mail waits rather than go to a
- * place that the administrator did not mean.
- */
-static const char *
-unsupported(const struct conf *c)
-{
-	static const enum param_id later[] = { P_MAILBOX_COMMAND,
-		P_MAILBOX_COMMAND_MAPS };
-
-	for (size_t i = 0; i < NELEM(later); i++)
-		if (conf_str(c, later[i]).n > 0)
-			return params[later[i]].name;
-	return NULL;
-}
-
 void
 local_init(struct local *lo, struct loop *l)
 {
@@ -445,10 +457,5 @@ local_config(struct local *lo, const struct conf *c)
 	for (size_t i = 0; i < NELEM(locks); i++)
 		if (conf_has(c, P_MAILBOX_DELIVERY_LOCK, locks[i].word))
 			lo->lock |= locks[i].flag;
-	lo->unsupported = unsupported(c);
-	if (lo->unsupported != NULL)
-		log_error("%s is not supported by this version: mail for users"
-			  " is put off",
-		    lo->unsupported);
 	maps_config(&lo->maps, c);
 }

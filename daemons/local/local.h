@@ -10,6 +10,7 @@
 #include "agent/boxes.h"
 #include "agent/job.h"
 #include "agent/maps.h"
+#include "agent/run.h"
 #include "base/siphash.h"
 #include "chan/chan.h"
 #include "conf/conf.h"
@@ -29,6 +30,7 @@
  *	user.c		a user: password database, .forward, mailbox
  *	dotforward.c	the text of a .forward file
  *	file.c		/file targets
+ *	command.c	|command targets, mailbox_command
  *	forward.c	other addresses: a new message
  *	named.c		$name in forward_path and luser_relay
  *
@@ -59,7 +61,6 @@ struct local {
 	uint64_t limit;
 	uint8_t lock;
 	bool have_aliases;
-	const char *unsupported; /* a parameter that asks for more */
 };
 
 /* An alias that is being expanded; its parents are those that led to it. */
@@ -86,7 +87,9 @@ struct item {
 	enum alias_kind kind;
 	enum origin origin;
 	bool direct; /* \user */
+	bool listed; /* in a file that a .forward includes */
 	const struct alias *alias;
+	char *file; /* the .forward or :include: file, or NULL */
 	char text[];
 };
 
@@ -95,6 +98,7 @@ enum target_kind {
 	TO_USER,    /* text is the local part */
 	TO_ADDRESS, /* a new message */
 	TO_FILE,    /* text is the path */
+	TO_COMMAND, /* text is the command */
 };
 
 struct target {
@@ -105,7 +109,9 @@ struct target {
 	bool done;
 	const char *owner; /* of its alias, or NULL */
 	uint32_t uid;	   /* of its alias, TO_FILE */
-	char *addr;	   /* in standard form; NULL: a file */
+	const char *alias; /* its name, TO_COMMAND */
+	char *file;	   /* where it was written, TO_COMMAND */
+	char *addr;	   /* in standard form; NULL: a file or command */
 	char *text;
 };
 
@@ -130,10 +136,15 @@ struct errand {
 	/* The second. */
 	struct target *target; /* being delivered to */
 	char *user, *home;     /* of a TO_USER */
+	char *whose;	       /* his address */
+	char *reading;	       /* the file whose items are being added */
 	size_t path;	       /* of forward_path: the next to be tried */
 	bool forwarded;	       /* .forward was read */
 	unsigned tries;
 	void (*pass_none)(struct errand *e);
+	void (*no_command)(struct errand *e);
+	char *command; /* being run, for the log */
+	struct run_call run;
 	struct buf text; /* of an :include: file, a .forward, a new message */
 	uint64_t stamp;
 	struct submit_slot *slot;
@@ -226,6 +237,17 @@ void file_begin(struct errand *e);
 /* Write the job's message to a mailbox; note the fate, go on. */
 void box_write(struct errand *e, struct box *b, uint8_t root, uint8_t flags,
     struct str path, chan_answer_fn *fn);
+
+/* --- command.c ------------------------------------------------------------ */
+
+/* May this destination be a command? */
+bool command_allowed(const struct errand *e, const struct item *it);
+void command_begin(struct errand *e);
+/*
+ * A command may get the user's mail instead of his mailbox; none() goes on when
+ * there is no such command.
+ */
+void command_mailbox(struct errand *e, void (*none)(struct errand *e));
 
 /* --- forward.c ------------------------------------------------------------ */
 

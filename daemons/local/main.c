@@ -9,6 +9,8 @@
  *         rewrite       what the addresses in them mean
  *         cleanup       forwarded messages
  *         mailboxes     messages out, one process for each user
+ *         commands      recipients out, a pipe for the message in, one process
+ *                       for each run
  * Never:  opens a path, is a user, writes a mailbox, runs a command, takes a
  *         destination but an address from the queue: files and the like are
  *         found in aliases and .forward at the moment of delivery.

@@ -1,5 +1,5 @@
 DAEMONS += local
-local_SRCS := main.c address.c alias.c dotforward.c errand.c \
+local_SRCS := main.c address.c alias.c command.c dotforward.c errand.c \
 	file.c forward.c named.c pass.c route.c user.c
 
 t_local_named_USES := local

@@ -61,6 +61,9 @@ route_next(struct errand *e)
 	case TO_FILE:
 		file_begin(e);
 		break;
+	case TO_COMMAND:
+		command_begin(e);
+		break;
 	case TO_ADDRESS:
 		forward_begin(e);
 		break;

@@ -142,25 +142,20 @@ own_mailbox(struct errand *e)
 	struct box_who who = { .user = str_of(e->user) };
 
 	e->tries++;
-	if (e->lo->unsupported != NULL) {
-		char text[128];
-
-		snprintf(text, sizeof(text),
-		    "%s is not supported by this "
-		    "version",
-		    e->lo->unsupported);
-		errand_note(e, FATE_DEFERRED, STR("4.3.5"), str_of(text));
-		route_next(e);
-		return;
-	}
 	box_get(e->lo->boxes, &who, &e->box, on_mailbox, e);
+}
+
+static void
+no_pass(struct errand *e)
+{
+	command_mailbox(e, own_mailbox);
 }
 
 static void
 get_mailbox(struct errand *e)
 {
 	e->tries = 0;
-	pass_ask(e, false, own_mailbox);
+	pass_ask(e, false, no_pass);
 }
 
 /* --- .forward ------------------------------------------------------------- */
@@ -182,6 +177,7 @@ take_forward(struct errand *e, struct str text)
 			struct item *it = STAILQ_FIRST(&e->todo);
 
 			STAILQ_REMOVE_HEAD(&e->todo, link);
+			free(it->file);
 			free(it);
 		}
 		return false;
@@ -256,6 +252,8 @@ on_box(struct box *b, const char *why, void *arg)
 		return;
 	}
 	q.path = buf_get(&e->text);
+	free(e->reading);
+	e->reading = str_dup(q.path);
 	box_ask(b, &e->box, MAILBOX_READ, &q, NULL, on_forward, e);
 	buf_clear(&e->text);
 }
@@ -380,6 +378,11 @@ known(struct errand *e, struct str name, struct str value)
 
 	free(e->user);
 	free(e->home);
+	/* Back from his .forward he is who he was, extension and all. */
+	if (!e->forwarded) {
+		free(e->whose);
+		e->whose = xstrdup(e->target->addr);
+	}
 	e->user = str_dup(name);
 	if (!str_token(&value, ":", &field) ||
 	    str_u64(field, UINT32_MAX, &uid) == -1)

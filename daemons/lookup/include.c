@@ -25,6 +25,7 @@
 #include "lookupd.h"
 
 #define ITEMS_MAX 100000
+#define SIGN_MAX (4 << 20) /* bytes of a file with a command */
 #define NESTED_MAX 512
 #define TEXT_MAX ((size_t)4 << 20)
 
@@ -40,6 +41,7 @@ struct include {
 	struct tables ts;
 	uint32_t owners[TABLE_MEMBERS_MAX];
 	uint32_t uid; /* whose rights */
+	char *command; /* to be signed, when the file has it; or NULL */
 };
 
 /* What a file that was read includes in its turn: the newest of these. */
@@ -61,6 +63,7 @@ end(struct include *in, const struct lookup_text *a)
 	TAILQ_REMOVE(&includes, in, link);
 	free(in->alias);
 	free(in->path);
+	free(in->command);
 	free(in);
 }
 
@@ -69,7 +72,12 @@ refuse(struct include *in, enum lookup_status status, const char *why)
 {
 	struct lookup_text a = { .status = (uint8_t)status,
 		.text = str_of(why) };
+	struct lookup_signed none = { .status = (uint8_t)status };
 
+	if (in->command != NULL && in->ch != NULL) {
+		chan_answer(in->ch, LOOKUP_SIGNED, in->id, &none, NULL);
+		in->ch = NULL;
+	}
 	end(in, &a);
 }
 
@@ -137,6 +145,39 @@ note_nested(const struct include *in, int fd, uint32_t uid)
 	free(p);
 }
 
+/*
+ * Whoever can write to the file chooses what is run as its owner: nobody else
+ * may.
+ */
+static void
+sign(struct include *in, int fd, const struct stat *st)
+{
+	struct str text, line, command = str_of(in->command);
+	bool found = false;
+	char *p = NULL;
+	size_t n = 0;
+
+	if ((st->st_mode & (S_IWOTH | S_IWGRP)) != 0 ||
+	    fd_slurp(fd, SIGN_MAX, &p, &n) == -1) {
+		refuse(in, LOOKUP_LATER, "");
+		return;
+	}
+	text = str_make(p, n);
+	while (!found && str_token(&text, "\n", &line))
+		found = !alias_is_comment(line) &&
+		    command_stands(line, command);
+	free(p);
+	if (!found) {
+		refuse(in, LOOKUP_NOT_FOUND, "");
+		return;
+	}
+	if (in->ch != NULL)
+		command_sign(in->lk, in->ch, in->id, COMMAND_ALIAS,
+		    st->st_uid, STR_NONE, command);
+	in->ch = NULL;
+	end(in, NULL);
+}
+
 static void
 on_file(unsigned type, const void *rec, int *fds, void *arg)
 {
@@ -155,6 +196,10 @@ on_file(unsigned type, const void *rec, int *fds, void *arg)
 	}
 	if (sealed_fstat(fds[0], &st) == -1 || !S_ISREG(st.st_mode)) {
 		refuse(in, LOOKUP_LATER, "it is not a regular file");
+		return;
+	}
+	if (in->command != NULL) {
+		sign(in, fds[0], &st);
 		return;
 	}
 	n = in->offset > INT64_MAX ?
@@ -272,28 +317,47 @@ resume(struct wait *w)
 	}
 }
 
-void
-include_ask(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+static void
+ask(struct lookupd *lk, struct chan *ch, uint64_t id, uint64_t offset,
+    struct str alias, struct str path, struct str command)
 {
-	const struct lookup_include *q = rec;
-	struct lookupd *lk = arg;
-	struct include *in;
+	struct include *in = xcalloc(1, sizeof(*in));
 
-	(void)fds;
-	if (strcmp(lk->asker(ch), "local") != 0) {
-		chan_drop(ch, "an :include: file is not its business");
-		return;
-	}
-	in = xcalloc(1, sizeof(*in));
 	in->wait.fn = resume;
 	in->lk = lk;
 	in->ch = ch;
 	in->id = id;
-	in->offset = q->offset;
-	in->alias = str_dup(q->alias);
-	in->path = str_dup(q->path);
+	in->offset = offset;
+	in->alias = str_dup(alias);
+	in->path = str_dup(path);
+	in->command = command.n > 0 ? str_dup(command) : NULL;
 	TAILQ_INSERT_TAIL(&includes, in, link);
 	resume(&in->wait);
+}
+
+void
+include_ask(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
+    void *arg)
+{
+	const struct lookup_include *q = rec;
+	struct lookupd *lk = arg;
+
+	if (strcmp(lk->asker(ch), "local") != 0)
+		chan_drop(ch, "an :include: file is not its business");
+	else
+		ask(lk, ch, id, q->offset, q->alias, q->path, STR_NONE);
+}
+
+void
+include_command(struct lookupd *lk, struct chan *ch, uint64_t id,
+    const struct lookup_command *q)
+{
+	struct lookup_signed none = { .status = LOOKUP_NOT_FOUND };
+
+	if (q->kind != COMMAND_ALIAS || q->text.n == 0)
+		chan_answer(ch, LOOKUP_SIGNED, id, &none, NULL);
+	else
+		ask(lk, ch, id, 0, q->key, q->path, q->text);
 }
 
 void

@@ -10,6 +10,7 @@
 #include "chan/chan.h"
 #include "conf/conf.h"
 #include "edge/lookup.h"
+#include "edge/ticket.h"
 #include "table/lookup.h"
 
 /*
@@ -19,6 +20,7 @@
  *	params.c	which asker may ask for which parameter
  *	find.c		one question
  *	include.c	:include: files that aliases name
+ *	command.c	commands that tables name, signed
  *	passwd.c	users of the system
  */
 struct lookupd;
@@ -69,6 +71,18 @@ void find_forget(struct chan *ch);
 /* --- include.c ------------------------------------------------------------ */
 chan_fn include_ask;
 void include_forget(struct chan *ch);
+/* A command that such a file names; answers LOOKUP_SIGNED. */
+void include_command(struct lookupd *lk, struct chan *ch, uint64_t id,
+    const struct lookup_command *q);
+
+/* --- command.c ------------------------------------------------------------ */
+chan_fn command_ask;
+void command_forget(struct chan *ch);
+/* Answer LOOKUP_SIGNED: this is to be run, by the word of uid or for user. */
+void command_sign(struct lookupd *lk, struct chan *ch, uint64_t id,
+    enum command_kind kind, uint32_t uid, struct str user, struct str text);
+/* Is it one of the destinations in a value, or in a line? */
+bool command_stands(struct str value, struct str command);
 
 /* --- passwd.c ------------------------------------------------------------- */
 
@@ -87,6 +101,7 @@ struct lookupd {
 	size_t nentries;
 	struct str delimiter;
 	const char *config_dir;
+	struct ticket_key command_key;
 	const char *(*asker)(struct chan *ch); /* who is at the other end */
 };
 

@@ -25,6 +25,7 @@ static const struct chan_on asker_on[] = {
 	{ LOOKUP_FIND, find_ask },
 	{ LOOKUP_USER, find_user },
 	{ LOOKUP_INCLUDE, include_ask },
+	{ LOOKUP_COMMAND, command_ask },
 	{ 0, NULL },
 };
 
@@ -35,6 +36,7 @@ asker_down(struct chan *ch, unsigned instance, void *arg)
 	(void)arg;
 	find_forget(ch);
 	include_forget(ch);
+	command_forget(ch);
 }
 
 static const struct boot_peer peers[] = {
@@ -71,6 +73,8 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	struct conf *c = g->kind == GRANT_CONFIG &&
 	    g->instance < SERVICES_MAX ? conf_open(fd) : NULL;
 
+	if (g->kind == GRANT_FILE && str_eq(g->name, STR(TICKET_COMMAND)))
+		ticket_key_read(&lk->command_key, fd);
 	close(fd);
 	if (c == NULL)
 		return;

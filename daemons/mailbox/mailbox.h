@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "chan/chan.h"
 #include "edge/mailbox.h"
+#include "edge/ticket.h"
 #include "loop/pool.h"
 #include "queue/envelope.h"
 
@@ -50,6 +51,7 @@ struct mailbox {
 	int64_t lock_delay_ms;
 	int64_t lock_stale_s;
 	bool strict_owner;
+	struct ticket_key command_key; /* for commands of his .forward */
 	void (*idle)(void *arg); /* nobody asks any more */
 	void *idle_arg;
 
@@ -167,10 +169,13 @@ struct user_file {
 	struct client *client;
 	uint64_t id;
 	char *path;
+	char *command; /* to be signed, if it has it; or NULL */
 	uint8_t status;
 	struct buf text;
 };
 void user_file_read(struct pool_job *j);
+/* Does it have its command? */
+bool user_file_has(const struct user_file *f);
 
 /* --- path.c --------------------------------------------------------------- */
 

@@ -115,10 +115,21 @@ on_stop(int64_t grace_ms, void *arg)
 		mb->leave = true;
 }
 
+static void
+on_grant(const struct broker_grant *g, int fd, void *arg)
+{
+	struct mailbox *mb = arg;
+
+	if (g->kind == GRANT_FILE && str_eq(g->name, STR(TICKET_COMMAND)))
+		ticket_key_read(&mb->command_key, fd);
+	close(fd);
+}
+
 int
 main(int argc, char *argv[])
 {
 	static const struct boot_hooks hooks = { .config = read_config,
+		.grant = on_grant,
 		.stop = on_stop,
 		.threads = make_threads };
 	struct stat st;

@@ -14,8 +14,11 @@
 
 #include "base/fd.h"
 #include "sandbox/sandbox.h"
+#include "table/alias_value.h"
 
 #include "mailbox.h"
+
+#define ITEMS_MAX 1000 /* of a line */
 
 static bool
 trusted(const struct mailbox *mb, const struct stat *st)
@@ -73,4 +76,24 @@ user_file_read(struct pool_job *j)
 		f->status = MAILBOX_READ_OK;
 	}
 	fd_close(&fd);
+}
+
+bool
+user_file_has(const struct user_file *f)
+{
+	struct str text = buf_get(&f->text), line;
+	struct alias_parser ap;
+	struct alias_item it;
+	bool found = false;
+
+	while (!found && str_token(&text, "\n", &line)) {
+		if (alias_is_comment(line))
+			continue;
+		alias_parse(&ap, line, ITEMS_MAX);
+		while (!found && alias_next(&ap, &it) == 1)
+			found = it.kind == ALIAS_COMMAND &&
+			    str_eq(it.text, str_of(f->command));
+		alias_end(&ap);
+	}
+	return found;
 }

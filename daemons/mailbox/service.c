@@ -219,60 +219,116 @@ on_write(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 /* --- reading -------------------------------------------------------------- */
 
 static void
+answer_text(struct user_file *f)
+{
+	struct mailbox_text rec = { .status = f->status,
+		.text = buf_get(&f->text) };
+
+	chan_answer(f->client->ch, MAILBOX_TEXT, f->id, &rec, NULL);
+}
+
+static void
+answer_signed(struct user_file *f)
+{
+	struct mailbox_signed rec = { .status = f->status,
+		.expires = ticket_expiry() };
+	const struct ticket_key *k = &f->mb->command_key;
+
+	if (rec.status == MAILBOX_READ_OK && !user_file_has(f))
+		rec.status = MAILBOX_READ_NONE;
+	else if (rec.status == MAILBOX_READ_OK && !k->have)
+		rec.status = MAILBOX_READ_LATER;
+	if (rec.status == MAILBOX_READ_OK)
+		rec.ticket = ticket_command(k, COMMAND_FORWARD, 0, STR_NONE,
+		    str_of(f->command), rec.expires);
+	chan_answer(f->client->ch, MAILBOX_SIGNED, f->id, &rec, NULL);
+}
+
+static void
+answer_file(struct user_file *f)
+{
+	if (f->client->ch == NULL)
+		return;
+	if (f->command != NULL)
+		answer_signed(f);
+	else
+		answer_text(f);
+}
+
+static void
+file_free(struct user_file *f)
+{
+	buf_clear(&f->text);
+	free(f->path);
+	free(f->command);
+	free(f);
+}
+
+static void
 on_read_done(struct pool_job *j)
 {
 	struct user_file *f = (struct user_file *)j;
 	struct mailbox *mb = f->mb;
 	struct client *c = f->client;
-	struct mailbox_text rec = { .status = f->status,
-		.text = buf_get(&f->text) };
 
-	if (c->ch != NULL)
-		chan_answer(c->ch, MAILBOX_TEXT, f->id, &rec, NULL);
+	answer_file(f);
 	c->open--;
 	mb->open--;
-	buf_clear(&f->text);
-	free(f->path);
-	free(f);
+	file_free(f);
 	client_put(c, mb);
 }
 
+/* Read it, or say at once why not. */
 static void
-on_read(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+read_file(struct mailbox *mb, struct chan *ch, uint64_t id, struct str path,
+    const char *command)
 {
-	const struct mailbox_read *r = rec;
-	struct mailbox_text none = { .status = MAILBOX_READ_NONE };
-	struct mailbox *mb = arg;
-	struct user_file *f;
+	struct user_file *f = xcalloc(1, sizeof(*f));
 
-	(void)fds;
-	if (mb->root_fd[MAILBOX_HOME] == -1 || !path_ok(r->path) ||
-	    mb->open >= OPEN_MAX) {
-		if (mb->root_fd[MAILBOX_HOME] == -1)
-			none.status = MAILBOX_READ_NO_HOME;
-		else if (mb->open >= OPEN_MAX)
-			none.status = MAILBOX_READ_LATER;
-		else
-			none.status = MAILBOX_READ_REFUSED;
-		chan_answer(ch, MAILBOX_TEXT, id, &none, NULL);
-		return;
-	}
-	f = xcalloc(1, sizeof(*f));
 	f->job.run = user_file_read;
 	f->job.done = on_read_done;
 	f->mb = mb;
 	f->client = mailbox_client(mb, ch);
 	f->id = id;
-	f->path = str_dup(r->path);
+	f->path = str_dup(path);
+	f->command = command == NULL ? NULL : xstrdup(command);
 	buf_init(&f->text, MAILBOX_TEXT_MAX);
+	f->status = mb->root_fd[MAILBOX_HOME] == -1 ? MAILBOX_READ_NO_HOME :
+	    mb->open >= OPEN_MAX		    ? MAILBOX_READ_LATER :
+	    !path_ok(path)			    ? MAILBOX_READ_REFUSED :
+						      MAILBOX_READ_OK;
+	if (f->status != MAILBOX_READ_OK) {
+		answer_file(f);
+		file_free(f);
+		return;
+	}
 	f->client->open++;
 	mb->open++;
 	pool_put(mb->pool, &f->job);
 }
 
+static void
+on_read(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
+    void *arg)
+{
+	read_file(arg, ch, id, ((const struct mailbox_read *)rec)->path, NULL);
+}
+
+static void
+on_sign(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
+    void *arg)
+{
+	const struct mailbox_sign *q = rec;
+	char *command = str_dup(q->command);
+
+	read_file(arg, ch, id, q->path, command);
+	free(command);
+}
+
 const struct chan_on mailbox_on[] = {
 	{ MAILBOX_WRITE, on_write },
 	{ MAILBOX_READ, on_read },
+	{ MAILBOX_SIGN, on_sign },
 	{ 0, NULL },
 };
 

@@ -33,6 +33,7 @@ command_vouched(const struct ticket_key *k, const char *component,
 	default:
 		return false;
 	}
-	return ticket_command_ok(&signer, q->kind, q->uid, q->user, q->text,
-	    q->expires, q->ticket);
+	/* Whoever has a key that is one user's need not know his name. */
+	return ticket_command_ok(&signer, q->kind, q->uid,
+	    forward ? STR_NONE : q->user, q->text, q->expires, q->ticket);
 }

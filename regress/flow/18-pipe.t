@@ -92,10 +92,6 @@ $pi->write_master;
 $pi->start;
 
 sub got { return slurp("$out/$_[0]", 1) // ''; }
-sub wait_done
-{
-	return wait_until(sub { -e "$out/$_[0].done" }, 15);
-}
 sub args { return [split /\n/, got("$_[0].args")]; }
 
 # Send; the line of the log on a recipient.

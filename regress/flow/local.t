@@ -92,8 +92,8 @@ ok(wait_until(sub { count(mbox($user), 'Subject: team') == 1 }, 10),
 like(($pi->mail('a'))[0], qr/^Delivered-To: team\@local\.example$/m,
     'which says how it came');
 like(fate('ping'), qr/dsn=5\.4\.6, status=bounced/, 'a ring of aliases');
-like(fate('cmd'), qr/dsn=4\.3\.5, status=deferred \(commands are not/,
-    'a command waits');
+like(fate('cmd'), qr/dsn=2\.0\.0, status=sent \(delivered to command: \/bin\/cat\)/,
+    'a command');
 
 # --- three elsewhere, one of them unreachable -------------------------------
 my $line = fate('remote', data => "Subject: remote\n\nx\n");

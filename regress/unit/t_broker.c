@@ -189,6 +189,18 @@ on_say(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	snprintf(said + n, sizeof(said) - n, STR_FMT "\n", STR_ARG(s->text));
 }
 
+static char ran[512]; /* what it was last told to run */
+
+static void
+on_command(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, UNUSED void *arg)
+{
+	const struct launch_command *q = rec;
+
+	snprintf(ran, sizeof(ran), "%u %u %u " STR_FMT "|" STR_FMT, q->kind,
+	    q->service, q->uid, STR_ARG(q->user), STR_ARG(q->text));
+}
+
 static char opened[512]; /* what the launcher was last asked to open */
 
 static void
@@ -211,6 +223,7 @@ on_open(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 static const struct chan_on test_launcher_on[] = {
 	{ LAUNCH_OPEN, on_open },
+	{ LAUNCH_COMMAND, on_command },
 	{ LAUNCH_SPAWN, on_spawn },
 	{ LAUNCH_ATTEST, on_attest },
 	{ LAUNCH_KILL, on_kill },
@@ -329,7 +342,7 @@ setup(void **state)
 	plan_init(&br.plan);
 	plan_init(&br.next);
 	grants_init(&br.grants);
-	br.address_key.have = br.route_key.have = true;
+	br.address_key.have = br.route_key.have = br.command_key.have = true;
 	br.socket_key.have = true;
 	br.socket_key.key[0] = 1;
 	br.socket_fd = memfd_from("k", "0123456789abcdef", 16);
@@ -537,6 +550,95 @@ test_unix(void **state)
 	ask_unix(a, path, good);
 	assert_int_not_equal(a->type, BROKER_FILE);
 	assert_string_equal(opened, "");
+}
+
+/*
+ * A command is run when whoever read it vouches for it: lookup for tables, a
+ * user's process for his .forward and nobody else's.
+ */
+static void
+test_command(void **state)
+{
+	struct ticket_key table = ticket_command_key(&br.command_key, STR_NONE);
+	struct ticket_key hers = ticket_command_key(&br.command_key,
+	    STR("alice"));
+	uint32_t then = ticket_expiry();
+	struct str text = STR("/bin/cat");
+	uint64_t by_table = ticket_command(&table, COMMAND_ALIAS, 7, STR_NONE,
+	    text, then);
+	uint64_t by_map = ticket_command(&table, COMMAND_MAPS, 0,
+	    STR("alice"), text, then);
+	uint64_t by_her = ticket_command(&hers, COMMAND_FORWARD, 0, STR_NONE,
+	    text, then);
+	uint64_t forged = ticket_command(&table, COMMAND_FORWARD, 0, STR_NONE,
+	    text, then);
+	const struct {
+		const char *who;
+		struct broker_command q;
+		const char *ran; /* "": refused */
+	} cases[] = {
+		{ "local", { COMMAND_ALIAS, 0, 7, then, by_table, STR(""),
+		    text }, "4 0 7 |/bin/cat" },
+		{ "local", { COMMAND_MAPS, 0, 0, then, by_map, STR("alice"),
+		    text }, "3 0 0 alice|/bin/cat" },
+		{ "local", { COMMAND_FORWARD, 0, 0, then, by_her,
+		    STR("alice"), text }, "5 0 0 alice|/bin/cat" },
+		{ "local", { COMMAND_MAILBOX, 0, 0, 0, 0, STR("alice"),
+		    STR("") }, "2 0 0 alice|" },
+		{ "pipe", { COMMAND_MASTER, 3, 0, 0, 0, STR(""), STR("") },
+		    "1 3 0 |" },
+		/* Unsigned, altered, for another, by another, of another kind. */
+		{ "local", { COMMAND_ALIAS, 0, 7, then, 0, STR(""), text }, "" },
+		{ "local", { COMMAND_ALIAS, 0, 7, then, by_table, STR(""),
+		    STR("/bin/rm") }, "" },
+		{ "local", { COMMAND_ALIAS, 0, 0, then, by_table, STR(""),
+		    text }, "" },
+		{ "local", { COMMAND_ALIAS, 0, 7, then + 1, by_table, STR(""),
+		    text }, "" },
+		{ "local", { COMMAND_MAPS, 0, 0, then, by_map, STR("bob"),
+		    text }, "" },
+		{ "local", { COMMAND_FORWARD, 0, 0, then, by_her, STR("bob"),
+		    text }, "" },
+		{ "local", { COMMAND_FORWARD, 0, 0, then, forged,
+		    STR("alice"), text }, "" },
+		{ "local", { COMMAND_FORWARD, 0, 0, then, by_table, STR(""),
+		    text }, "" },
+		{ "local", { COMMAND_MAILBOX, 0, 0, 0, 0, STR(""), STR("") },
+		    "" },
+		{ "local", { COMMAND_MASTER, 3, 0, 0, 0, STR(""), STR("") },
+		    "" },
+		{ "pipe", { COMMAND_ALIAS, 0, 7, then, by_table, STR(""),
+		    text }, "" },
+		{ "local", { 9, 0, 0, 0, 0, STR("alice"), text }, "" },
+	};
+	struct actor *local, *pipe_agent;
+
+	(void)state;
+	run_component("local");
+	run_component("pipe");
+	planned();
+	wake("local");
+	wake("pipe");
+	seal(local = actor("local"));
+	seal(pipe_agent = actor("pipe"));
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		struct actor *a = strcmp(cases[i].who, "pipe") == 0 ?
+		    pipe_agent : local;
+
+		ran[0] = said[0] = '\0';
+		a->type = 0;
+		chan_ask(a->ch, BROKER_COMMAND, &cases[i].q, NULL, on_answer,
+		    a);
+		settle();
+		assert_string_equal(ran, cases[i].ran);
+		if (cases[i].ran[0] != '\0') {
+			assert_int_equal(a->type, BROKER_COMMAND_OPEN);
+			continue;
+		}
+		assert_int_equal(a->type, BROKER_REFUSED);
+		assert_int_equal(a->error, EPERM);
+		assert_non_null(strstr(said, "security:"));
+	}
 }
 
 static void
@@ -804,6 +906,7 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unix, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_command, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_in_policy, setup,
 		    teardown),
