@@ -330,12 +330,73 @@ play_done(unsigned type, const void *rec, int *fds, void *arg)
 	loop_stop(s->loop, 0);
 }
 
+/* Any command is vouched for, and ends well at once; it is noted. */
+static char stage_ran[512];
+static struct chan *stage_run;
+
+static void
+play_sign(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
+    UNUSED void *arg)
+{
+	const struct lookup_command *q = rec;
+	struct lookup_signed a = { .status = LOOKUP_FOUND,
+		.uid = 7,
+		.ticket = 1,
+		.text = q->text };
+
+	if (q->kind == COMMAND_MAPS)
+		a.status = LOOKUP_NOT_FOUND;
+	chan_answer(ch, LOOKUP_SIGNED, id, &a, NULL);
+}
+
+static void
+play_for(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
+    UNUSED void *arg)
+{
+	const struct run_for *r = rec;
+	struct run_done d = { .how = RUN_EXITED };
+	size_t n = strlen(stage_ran);
+
+	/* The first of the pair, up to its NUL. */
+	snprintf(stage_ran + n, sizeof(stage_ran) - n, " for %s", r->rcpts.p);
+	chan_answer(ch, RUN_DONE, id, &d, NULL);
+}
+
+static const struct chan_on run_on_stage[] = { { RUN_FOR, play_for },
+	{ 0, NULL } };
+
+static void
+run_gone(UNUSED struct chan *ch, UNUSED const char *why, UNUSED void *arg)
+{
+	chan_free(&stage_run);
+}
+
+static void
+play_command(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
+    void *arg)
+{
+	const struct broker_command *q = rec;
+	struct stage *s = arg;
+	int sv[2];
+
+	snprintf(stage_ran, sizeof(stage_ran), "%u %u " STR_FMT "|" STR_FMT,
+	    q->kind, q->uid, STR_ARG(q->user), STR_ARG(q->text));
+	chan_free(&stage_run);
+	stage_pair(sv);
+	stage_run = chan_new(s->loop, sv[0], &edge_run, SIDE_B, run_on_stage,
+	    run_gone, s);
+	chan_answer(ch, BROKER_COMMAND_OPEN, id, NULL, &sv[1]);
+	chan_tell(stage_run, RUN_READY, 0, NULL, NULL);
+}
+
 static const struct chan_on job_on[] = { { DELIVER_FATE, play_fate },
 	{ 0, NULL } };
 static const struct chan_on lookup_on[] = { { LOOKUP_FIND, play_find },
 	{ LOOKUP_USER, play_user }, { LOOKUP_INCLUDE, play_include },
+	{ LOOKUP_COMMAND, play_sign },
 	{ 0, NULL } };
 static const struct chan_on broker_on[] = { { BROKER_MAILBOX, play_mailbox },
+	{ BROKER_COMMAND, play_command },
 	{ 0, NULL } };
 
 /* Give the agent a job; runs until it is answered. */
@@ -430,6 +491,7 @@ stage_clear(struct stage *s)
 		chan_free(&fb->ch);
 		free(fb);
 	}
+	chan_free(&stage_run);
 	chan_free(&s->job);
 	chan_free(&s->broker);
 	chan_free(&s->lookup);

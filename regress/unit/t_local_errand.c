@@ -372,9 +372,9 @@ test_mailboxes(void **state)
 		    FROM " nobody+x" X, "luser_relay" },
 	};
 	static const struct routed later[] = {
-		{ "alice", FATE_DEFERRED, "4.3.5",
-		    "mailbox_command is not supported", NULL, NULL,
-		    "what we cannot do is not done otherwise" },
+		{ "alice", FATE_SENT, "2.0.0",
+		    "delivered to command: ", NULL, NULL,
+		    "a command instead of a mailbox" },
 	};
 
 	(void)state;
@@ -415,10 +415,10 @@ test_aliases(void **state)
 		    "a table that cannot be read" },
 		{ "broken", FATE_DEFERRED, "4.3.5", "mail system conf", NULL,
 		    NULL, "a quote that never ends" },
-		{ "cmd", FATE_DEFERRED, "4.3.5", "commands are not supported",
+		{ "cmd", FATE_SENT, "2.0.0", "delivered to command: ",
 		    NULL, NULL, "a command" },
-		{ "both", FATE_DEFERRED, "4.3.5", "commands are not supported",
-		    NULL, NULL, "nothing is delivered before all is known" },
+		{ "both", FATE_SENT, "2.0.0", "delivered to command: cat",
+		    NULL, FROM " alice" AT, "a command here, a user's mail goes on" },
 		{ "incl", FATE_SENT, "2.", "forwarded", NULL,
 		    FROM " alice" AT " " X " y@elsewhere.example",
 		    "a list in a file, read in pieces" },
