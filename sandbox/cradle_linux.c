@@ -141,6 +141,17 @@ raise_nofile(void)
 	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
+/* keys locks all of its memory; every other component may lock none. */
+static void
+raise_memlock(void)
+{
+	struct rlimit now, want = { 64 << 20, 64 << 20 };
+
+	if (getrlimit(RLIMIT_MEMLOCK, &now) == 0 &&
+	    now.rlim_max < want.rlim_max)
+		setrlimit(RLIMIT_MEMLOCK, &want);
+}
+
 int
 cradle_init(struct cradle *c, enum sandbox_level level, uint32_t waived,
     char *err, size_t err_size)
@@ -150,6 +161,7 @@ cradle_init(struct cradle *c, enum sandbox_level level, uint32_t waived,
 		.net_fd = -1,
 		.null_fd = -1 };
 	raise_nofile();
+	raise_memlock();
 	c->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (c->null_fd == -1)
 		return wall_fail(err, err_size, "root", "/dev/null");

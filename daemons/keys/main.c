@@ -27,6 +27,7 @@
 #define MCL_ONFAULT 0
 #endif
 
+#define STACK_BYTES (128 << 10)
 #define SWEEP_MS 15000 /* after a reload, for the old keys */
 
 static struct keys keys;
@@ -79,24 +80,44 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	conf_free(&c);
 }
 
-/* What is in memory from now on never leaves it. */
+static int unlocked; /* why memory could not be locked, or 0 */
+
+/*
+ * What is in memory from now on never leaves it.  Where no more than a part of
+ * us may be locked, that is what is still to come, and the stack.
+ */
 static void
 lock_memory(void)
 {
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == -1)
-		log_warn("private keys may be written to swap space: mlockall: "
-			 "%s",
-		    strerror(errno));
+	char stack[STACK_BYTES];
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+		return;
+	explicit_bzero(stack, sizeof(stack));
+	if (mlockall(MCL_FUTURE | MCL_ONFAULT) == -1 ||
+	    mlock(stack, sizeof(stack)) == -1)
+		unlocked = errno;
+}
+
+static void
+on_ready(void *arg)
+{
+	(void)arg;
+	if (unlocked != 0)
+		log_warn("private keys may be written to swap space: "
+			 "mlockall: %s",
+		    strerror(unlocked));
 }
 
 int
 main(int argc, char *argv[])
 {
 	static const struct boot_hooks hooks = { .config = on_config,
-		.grant = on_grant };
+		.grant = on_grant,
+		.ready = on_ready };
 
-	boot_start("keys", argc, argv);
 	lock_memory();
+	boot_start("keys", argc, argv);
 	tls_init();
 	keys_init(&keys, boot_loop());
 	keys.owner = (unsigned)geteuid();

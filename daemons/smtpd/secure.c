@@ -226,6 +226,15 @@ session_secured(struct session *s, struct tls *t)
 	session_wake(s);
 }
 
+/* STARTTLS was not carried out after all. */
+static void
+give_up(struct session *s)
+{
+	if (s->running)
+		s->counts[VERB_STARTTLS].all++;
+	session_hangup(s);
+}
+
 void
 session_insecure(struct session *s, const struct tls *t)
 {
@@ -235,7 +244,7 @@ session_insecure(struct session *s, const struct tls *t)
 	    tls_why(t));
 	for (size_t i = 0; (line = tls_problem(t, i)) != NULL; i++)
 		session_warn(s, "TLS library problem: %s", line);
-	session_hangup(s);
+	give_up(s);
 }
 
 void
@@ -243,5 +252,5 @@ session_secure_late(struct session *s)
 {
 	session_log(s, "SSL_accept error from %s: Connection timed out",
 	    session_peer(s));
-	session_hangup(s);
+	give_up(s);
 }

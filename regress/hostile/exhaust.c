@@ -81,10 +81,13 @@ huge_map(const struct hand *h)
 static enum outcome
 lock_memory(const struct hand *h)
 {
-	static char page[4096];
+	/* More than keys may, which locks all of its own. */
+	size_t n = (size_t)65 << 20;
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	(void)h;
-	return outcome_of(mlock(page, sizeof(page)));
+	return outcome_of(p == MAP_FAILED ? -1 : mlock(p, n));
 }
 
 static enum outcome
