@@ -96,6 +96,14 @@ static const struct boot_peer peers[] = {
 	    .optional = true },
 };
 
+/* Ticket keys are a server's. */
+static void
+on_keys(const struct keyset *ks, bool tickets_only, void *arg)
+{
+	if (!tickets_only)
+		smtp_keys(arg, ks);
+}
+
 /* Sessions that are kept for the next job have none, and end with us. */
 static bool
 is_busy(void *arg)
@@ -117,6 +125,7 @@ main(int argc, char *argv[])
 	tls_init();
 	smtp_init(&smtp, boot_loop());
 	smtp_shared(&smtp, boot_conf());
+	keyring_changed(on_keys, &smtp);
 	boot_seal(peers, NELEM(peers), &hooks, &smtp);
 	smtp.broker = boot_broker();
 	return boot_run();

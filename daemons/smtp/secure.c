@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "log/log.h"
+#include "tls/files.h"
 #include "tls/rules.h"
 
 #include "smtp.h"
@@ -62,19 +63,38 @@ read_rules(const struct settings *st, const struct conf *c, struct tls_rules *r)
 }
 
 static void
-make_context(struct settings *st, const struct conf *c, struct str trust)
+make_context(struct settings *st, const struct keyset *ks)
 {
+	const struct conf *c = st->conf;
 	struct tls_set set = { .role = TLS_CLIENT,
-		.trust = trust,
+		.trust = str_of(st->tls_trust),
 		.depth = (int)conf_int(c, ID(st, TLS_SCERT_VERIFYDEPTH)) };
 	struct buf err;
 
+	if (ks != NULL) {
+		set.certs = ks->certs;
+		set.ncerts = ks->ncerts;
+		set.signer = keyring_signer(ks->service);
+	}
 	read_rules(st, c, &set.rules);
 	buf_init(&err, 1024);
 	st->tls = tls_ctx_new(&set, &err);
 	if (st->tls == NULL)
 		log_warn("TLS is not available: %s", buf_cstr(&err));
 	buf_clear(&err);
+}
+
+void
+secure_keys(struct settings *st, const struct keyset *ks)
+{
+	if (!st->tls_own_cert || ks->generation == 0)
+		return;
+	tls_ctx_unref(&st->tls);
+	if (ks->why.n > 0)
+		log_warn("service %s: " STR_FMT ": TLS is not available",
+		    st->service, STR_ARG(ks->why));
+	else
+		make_context(st, ks);
 }
 
 void
@@ -90,8 +110,13 @@ secure_settings(struct settings *st, const struct conf *c, struct str trust)
 	st->tls_keep = conf_bool(c, ID(st, TLS_CONNECTION_REUSE));
 	st->tls_name = conf_str(c, ID(st, TLS_SERVERNAME));
 	st->plain_after_us = conf_ms(c, P_MINIMAL_BACKOFF_TIME) * 1000;
-	if (st->security != SECURITY_NONE)
-		make_context(st, c, trust);
+	if (st->security == SECURITY_NONE)
+		return;
+	st->tls_trust = str_dup(trust);
+	/* Without our certificate a server may refuse what it is to take. */
+	st->tls_own_cert = tls_needs_keys(c);
+	if (!st->tls_own_cert)
+		make_context(st, NULL);
 }
 
 /* --- STARTTLS --------------------------------------------------------------- */
@@ -135,7 +160,7 @@ secure_first(struct session *s)
 		return give_up(s, DSN(4, 7, 4), text);
 	}
 	if (st->tls == NULL) {
-		if (!must)
+		if (!must && !st->tls_own_cert)
 			return false;
 		return give_up(s, DSN(4, 7, 5),
 		    "TLS is required, but our TLS engine is unavailable");

@@ -121,6 +121,17 @@ smtp_config(struct smtp *m, struct str service, unsigned instance,
 		settings_unref(&old);
 	}
 	TAILQ_INSERT_TAIL(&m->settings, st, link);
+	secure_keys(st, keyring_set(instance));
+}
+
+void
+smtp_keys(struct smtp *m, const struct keyset *ks)
+{
+	struct settings *st;
+
+	TAILQ_FOREACH(st, &m->settings, link)
+		if (st->instance == ks->service)
+			secure_keys(st, ks);
 }
 
 struct settings *

@@ -157,6 +157,7 @@ settings_unref(struct settings **stp)
 	if (st == NULL || --st->refs > 0)
 		return;
 	tls_ctx_unref(&st->tls);
+	free(st->tls_trust);
 	conf_free(&st->conf);
 	free(st->service);
 	free(st);

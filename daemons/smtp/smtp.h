@@ -20,6 +20,7 @@
 #include "mail/reply.h"
 #include "queue/content.h"
 #include "queue/envelope.h"
+#include "tls/keyring.h"
 #include "tls/tls.h"
 
 /*
@@ -121,6 +122,8 @@ struct settings {
 	/* TLS: see secure.c. */
 	enum security security;
 	struct tls_ctx *tls; /* NULL: it cannot be had */
+	bool tls_own_cert;   /* we have one, once keys has told of it */
+	char *tls_trust;     /* certificates of authorities, or NULL */
 	bool tls_wrapper;    /* from the first byte on */
 	bool tls_note_offer;
 	bool tls_keep; /* such sessions, too */
@@ -349,6 +352,8 @@ void hello_again(struct session *s);
 
 void secure_settings(struct settings *st, const struct conf *c,
     struct str trust);
+/* keys has told of the service's own certificates. */
+void secure_keys(struct settings *st, const struct keyset *ks);
 
 /*
  * The server has said what it offers.  True when the session is not ready for
@@ -443,6 +448,8 @@ void smtp_config(struct smtp *m, struct str service, unsigned instance,
 /* main.cf anew. */
 void smtp_shared(struct smtp *m, const struct conf *conf);
 struct settings *smtp_settings(struct smtp *m, struct str service);
+/* keys has told of certificates: to the service they are of. */
+void smtp_keys(struct smtp *m, const struct keyset *ks);
 /* A session exists: time has to be looked at. */
 void smtp_tick(struct smtp *m);
 /* qmgr's channel has gone. */

@@ -38,15 +38,24 @@ openssl(qw(req -new -newkey rsa:2048 -nodes), '-keyout', "$dir/key.pem",
 openssl(qw(x509 -req -days 2), '-in', "$dir/req.pem", '-CA', "$dir/ca.pem",
     '-CAkey', "$dir/ca.key", '-CAcreateserial', '-out', "$dir/cert.pem");
 
+# A certificate of our own, for the server that wants one.
+openssl(qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes),
+    '-keyout', "$dir/own.key", '-out', "$dir/own.pem", '-days', 2,
+    '-subj', '/CN=mx.test.example');
+
 # What a server does is in the local part of its port's mode.
 spew("$dir/server.py", <<'END');
 import json, socket, ssl, sys, threading
-where, cert, key, out = sys.argv[1:5]
+where, cert, key, out, own = sys.argv[1:6]
 ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 ctx.load_cert_chain(cert, key)
 names = []
 ctx.sni_callback = lambda s, name, c: names.append(name)
 lock = threading.Lock()
+strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+strict.load_cert_chain(cert, key)
+strict.load_verify_locations(own)
+strict.verify_mode = ssl.CERT_REQUIRED
 
 def note(**kw):
     with lock:
@@ -86,7 +95,7 @@ def session(c, mode):
                     f.write(b'220 go' + extra.encode() + b'\r\n'); f.flush()
                 else:
                     say('220 go')
-                c = ctx.wrap_socket(c, server_side=True)
+                c = (strict if mode == 'strict' else ctx).wrap_socket(c, server_side=True)
                 f = c.makefile('rwb')
                 tls = c.version()
             elif verb == 'MAIL':
@@ -102,7 +111,8 @@ def session(c, mode):
                 say('250 2.0.0 taken')
                 note(mode=mode, tls=tls, size=len(body),
                      tail=body[-40:].decode('latin1'),
-                     name=names[-1] if names else None, **mail)
+                     name=names[-1] if names else None,
+                     client=str(c.getpeercert()) if tls else None, **mail)
             elif verb == 'QUIT':
                 say('221 bye'); break
             else:
@@ -118,7 +128,8 @@ def serve(s, mode):
         threading.Thread(target=session, args=(c, mode), daemon=True).start()
 
 ports = {}
-for mode in ('tls', 'none', 'refuse', 'broken', 'inject', 'wrapper'):
+for mode in ('tls', 'none', 'refuse', 'broken', 'inject', 'wrapper',
+             'strict'):
     s = socket.socket(); s.bind((where, 0)); s.listen(50)
     ports[mode] = s.getsockname()[1]
     threading.Thread(target=serve, args=(s, mode), daemon=True).start()
@@ -127,7 +138,7 @@ sys.stdin.read()
 END
 my $where = free_address();
 open my $server, '|-', 'python3', "$dir/server.py", $where, "$dir/cert.pem",
-    "$dir/key.pem", "$dir/got" or die "python3: $!";
+    "$dir/key.pem", "$dir/got", "$dir/own.pem" or die "python3: $!";
 wait_until(sub { -s "$dir/got.ports" }, 10) or die 'the server does not start';
 my $port = JSON::PP->new->decode(scalar slurp("$dir/got.ports"));
 
@@ -154,6 +165,9 @@ $pi->{master} = [
 	"must unix - - n - - smtp -o smtp_tls_security_level=encrypt" .
 	    " -o smtp_tls_CAfile=$dir/ca.pem -o smtp_tls_servername=far.test",
 	'never unix - - n - - smtp -o smtp_tls_security_level=none',
+	"shown unix - - n - - smtp -o smtp_tls_cert_file=$dir/own.pem" .
+	    " -o smtp_tls_key_file=$dir/own.key" .
+	    ' -o smtp_tls_security_level=encrypt',
 	'wrapped unix - - n - - smtp -o smtp_tls_wrappermode=yes',
 	'new unix - - n - - smtp -o smtp_tls_security_level=encrypt' .
 	    ' -o smtp_tls_mandatory_protocols=TLSv1.3',
@@ -163,6 +177,7 @@ my @t;
 for my $mode (sort keys %$port) {
 	push @t, "$mode.example smtp:[$where]:$port->{$mode}\n",
 	    "must-$mode.example must:[$where]:$port->{$mode}\n",
+	    "shown-$mode.example shown:[$where]:$port->{$mode}\n",
 	    "never-$mode.example never:[$where]:$port->{$mode}\n",
 	    "new-$mode.example new:[$where]:$port->{$mode}\n",
 	    "wrapped-$mode.example wrapped:[$where]:$port->{$mode}\n";
@@ -223,6 +238,17 @@ like(fate('h@must-refuse.example'),
     'demanded, refused');
 like(fate('i@new-tls.example'), qr/status=sent/, 'a version that is demanded');
 is(latest()->{tls}, 'TLSv1.3', 'is used');
+
+# Certificates of our own: the key is in another process.
+like(fate('o@strict.example'), qr/status=deferred/,
+    'a server that wants a certificate gets none');
+like(fate('n@shown-strict.example'), qr/status=sent/,
+    'one where we have one');
+$m = (grep { $_->{client} } grep { ($_->{mode} // '') eq 'strict' &&
+    $_->{tls} } got(1))[-1];
+like($m->{client} // '', qr/mx\.test\.example/, 'with our name');
+ok($pi->component('keys'), 'keys has signed');
+$seen = got(0);
 
 like(fate('j@broken.example'),
     qr/dsn=4\.7\.5, status=deferred \(Cannot start TLS: handshake failure\)/,
