@@ -126,6 +126,9 @@ int notice_write(struct job *j, int fd, struct str qid);
 bool notice_has(const struct job *j, const struct outcome *r);
 
 /* --- report.c, original.c: parts of it ------------------------------------ */
+
+/* The word of the report for what happened: delivered, failed, ... */
+const char *outcome_action(const struct job *j, enum event_fate fate);
 void report_write(const struct job *j, struct out *o);
 /* -1 with errno when the message cannot be read. */
 int original_write(const struct job *j, struct out *o);

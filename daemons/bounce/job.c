@@ -124,6 +124,7 @@ postmaster_is_told(const struct job *j)
 	case BOUNCE_DELAYED:
 		return conf_has(c, P_NOTIFY_CLASSES, "delay");
 	case BOUNCE_SUCCESS:
+	case BOUNCE_STATUS:
 		break;
 	}
 	return false;
@@ -169,6 +170,7 @@ kind_name(const struct job *j)
 	case BOUNCE_DELAYED:
 		return "delay";
 	case BOUNCE_SUCCESS:
+	case BOUNCE_STATUS:
 		return "delivery status";
 	case BOUNCE_FAILED:
 	case BOUNCE_DOUBLE:
@@ -385,7 +387,7 @@ read_order(struct job *j)
 	const struct bounce_make *m = &j->make;
 
 	if (qid_parse(m->qid, &j->qid) == -1 || m->kind < BOUNCE_FAILED ||
-	    m->kind > BOUNCE_DOUBLE || m->ret > ENV_RET_HDRS ||
+	    m->kind > BOUNCE_STATUS || m->ret > ENV_RET_HDRS ||
 	    (m->sender.n > 0 && !addr_valid(m->sender)))
 		return -1;
 	return read_edits(j) == -1 || read_reports(j) == -1 ? -1 : 0;

@@ -38,6 +38,8 @@ subject_of(const struct job *j)
 				    "Delayed Mail (still being retried)";
 	case BOUNCE_SUCCESS:
 		return "Successful Mail Delivery Report";
+	case BOUNCE_STATUS:
+		return "Mail Delivery Status Report";
 	case BOUNCE_FAILED:
 	case BOUNCE_DOUBLE:
 		break;
@@ -139,6 +141,13 @@ words_of(const struct job *j)
 		return "You asked to be told: your message has been delivered "
 		       "to the recipients\nbelow, or handed to a mail system "
 		       "that does not report by itself.\n";
+	case BOUNCE_STATUS:
+		if ((j->make.flags & ENV_PROBE) != 0)
+			return "You asked what would become of mail to the "
+			       "recipients below. Nothing has been\n"
+			       "delivered.\n";
+		return "You asked for a report: this is what the first attempt "
+		       "to deliver your message\ncame to.\n";
 	case BOUNCE_FAILED:
 	case BOUNCE_DOUBLE:
 		break;
@@ -167,6 +176,8 @@ put_recipient(const struct job *j, struct out *o, const struct outcome *r)
 		out_puts(o, ">)");
 	}
 	out_puts(o, ": ");
+	if (j->make.kind == BOUNCE_STATUS)
+		out_printf(o, "%s: ", outcome_action(j, r->event.fate));
 	out_text(o, r->event.reason, REASON_MAX, j->utf8, "    ");
 	out_puts(o, "\n");
 	buf_clear(&q);

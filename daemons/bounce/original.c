@@ -16,6 +16,7 @@ headers_only(const struct job *j, uint64_t size)
 {
 	return j->reader == READER_POSTMASTER ||
 	    j->make.kind == BOUNCE_DELAYED || j->make.kind == BOUNCE_SUCCESS ||
+	    j->make.kind == BOUNCE_STATUS ||
 	    j->make.ret == ENV_RET_HDRS ||
 	    size > (uint64_t)conf_size(j->b->conf, P_BOUNCE_SIZE_LIMIT);
 }

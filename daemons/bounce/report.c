@@ -40,6 +40,8 @@ outcome_wanted(enum bounce_kind kind, const struct outcome *r)
 		return notify == 0 || (notify & ENV_NOTIFY_DELAY) != 0;
 	case BOUNCE_SUCCESS:
 		return (notify & ENV_NOTIFY_SUCCESS) != 0;
+	case BOUNCE_STATUS:
+		return true;
 	}
 	return false;
 }
@@ -73,9 +75,13 @@ put_original(const struct job *j, struct out *o, const struct outcome *r)
 		put_addr(j, o, "Original-Recipient", r->rcpt.orig);
 }
 
-static const char *
-action_of(enum event_fate fate)
+const char *
+outcome_action(const struct job *j, enum event_fate fate)
 {
+	bool bad = fate == EVENT_FAILED || fate == EVENT_TRIED;
+
+	if ((j->make.flags & ENV_PROBE) != 0)
+		return bad ? "undeliverable" : "deliverable";
 	switch (fate) {
 	case EVENT_DELIVERED:
 		return "delivered";
@@ -151,7 +157,7 @@ put_recipient(const struct job *j, struct out *o, const struct outcome *r)
 	out_puts(o, "\n");
 	put_addr(j, o, "Final-Recipient", r->rcpt.addr);
 	put_original(j, o, r);
-	out_printf(o, "Action: %s\n", action_of(r->event.fate));
+	out_printf(o, "Action: %s\n", outcome_action(j, r->event.fate));
 	put_status(o, r);
 	put_diagnostic(j, o, r);
 	if (r->event.fate != EVENT_TRIED)

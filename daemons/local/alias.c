@@ -189,7 +189,12 @@ found(struct errand *e, struct str name, struct str value)
 	e->alias = a;
 	free(e->value);
 	e->value = str_dup(value);
-	find_owner(e);
+	/* What its members' mail would come to is theirs to ask. */
+	if (agent_probe(e->job))
+		errand_settle(e, FATE_SENT, "2.0.0", "aliased to %.900s",
+		    e->value);
+	else
+		find_owner(e);
 }
 
 static void

@@ -299,7 +299,8 @@ file_item(struct errand *e)
 
 	if (strcmp(it->text, "/dev/null") == 0) {
 		errand_note(e, FATE_SENT, STR("2.0.0"),
-		    STR("delivered to file: /dev/null"));
+		    agent_probe(e->job) ? STR("delivers to /dev/null") :
+					  STR("delivered to file: /dev/null"));
 	} else if (!file_allowed(e, it)) {
 		errand_note(e, FATE_BOUNCED, STR("5.7.1"),
 		    STR("mail to files is restricted"));

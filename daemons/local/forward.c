@@ -217,5 +217,14 @@ with_slot(void *arg)
 void
 forward_begin(struct errand *e)
 {
+	char *text;
+
+	if (agent_probe(e->job)) {
+		text = xasprintf("forwards to %s", e->target->addr);
+		errand_note(e, FATE_SENT, STR("2.0.0"), str_of(text));
+		free(text);
+		route_next(e);
+		return;
+	}
 	with_slot(e);
 }

@@ -137,11 +137,29 @@ on_mailbox(struct box *b, const char *why, void *arg)
 }
 
 static void
+would(struct errand *e)
+{
+	const struct conf *c = e->lo->conf;
+	struct str home = conf_str(c, P_HOME_MAILBOX);
+	struct str path = home.n > 0 ? home :
+				       conf_str(c, P_MAIL_SPOOL_DIRECTORY);
+
+	errand_note(e, FATE_SENT, STR("2.0.0"),
+	    str_ends(path, STR("/")) ? STR("delivers to maildir") :
+				       STR("delivers to mailbox"));
+	route_next(e);
+}
+
+static void
 own_mailbox(struct errand *e)
 {
 	struct box_who who = { .user = str_of(e->user) };
 
 	e->tries++;
+	if (agent_probe(e->job)) {
+		would(e);
+		return;
+	}
 	box_get(e->lo->boxes, &who, &e->box, on_mailbox, e);
 }
 

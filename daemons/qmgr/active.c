@@ -54,6 +54,12 @@ message_free(struct message *m)
 }
 
 bool
+message_probe(const struct message *m)
+{
+	return (m->flags & ENV_PROBE) != 0;
+}
+
+bool
 message_settled(const struct message *m, uint32_t pos)
 {
 	return m->settled != NULL && (m->settled[pos / 8] >> (pos % 8) & 1);
@@ -80,7 +86,7 @@ read_events(struct message *m, unsigned *owed, bool *warned)
 	while (event_get(&in, m->qid, &e) == 1) {
 		switch (e.type) {
 		case EVENT_FATE:
-			if (e.fate == EVENT_FAILED)
+			if (e.fate == EVENT_FAILED && !message_probe(m))
 				*owed |= SCHED_NOTICE_FAILED;
 			if (e.fate == EVENT_DELIVERED)
 				m->success = true; /* if anybody asked */
@@ -103,6 +109,8 @@ read_events(struct message *m, unsigned *owed, bool *warned)
 				*warned = true;
 			if (e.notices & EVENT_NOTICE_SUCCESS)
 				m->success = false;
+			if (e.notices & EVENT_NOTICE_STATUS)
+				m->report = false;
 			break;
 		case EVENT_ORDER:
 			m->orders |= e.orders;
@@ -129,6 +137,7 @@ read_head(struct message *m)
 	if (k == 0) {
 		m->arrival_us = head.arrival_us;
 		m->flags = head.flags;
+		m->report = (head.flags & ENV_RECORD) != 0;
 		m->ret = (uint8_t)head.ret;
 		m->sender = str_dup(head.sender);
 		m->envid = str_dup(head.attr[ENV_A_ENVID]);
@@ -302,12 +311,14 @@ active_fate(struct message *m, struct rcpt *r, enum event_fate fate,
 		.time_us = qmgr_wall_us(), .ranges = &range, .nranges = 1,
 		.dsn = dsn, .mta = mta, .reason = text };
 
+	if (fate == EVENT_TRIED && message_probe(m))
+		fate = e.fate = EVENT_FAILED;
 	/*
 	 * The last good outcome is followed by the removal of the message in
 	 * the same turn, and needs no record of its own.
 	 */
 	if (fate == EVENT_FAILED || fate == EVENT_TRIED || m->left > 1 ||
-	    m->success)
+	    m->success || m->report)
 		if (store_event(m->q->store, m->qid, &e) == -1)
 			log_warn("%s: outcome not recorded: %s", m->name,
 			    strerror(errno));
@@ -331,6 +342,9 @@ active_log(const struct message *m, const struct rcpt *r, struct str dsn,
 	bool orig = r->orig.n > 0 && !str_caseeq(r->orig, r->addr);
 	char all[CLOCK_DELAY], before[CLOCK_DELAY], here[CLOCK_DELAY];
 
+	if (message_probe(m))
+		status = strcmp(status, "sent") == 0 ? "deliverable" :
+		    "undeliverable";
 	log_info("%s: to=<" STR_FMT ">,%s" STR_FMT "%s relay=none, delay=%s, "
 	    "delays=%s/%s/0/0, dsn=" STR_FMT ", status=%s (" STR_FMT ")",
 	    m->name, STR_ARG(r->addr), orig ? " orig_to=<" : "",
@@ -556,9 +570,12 @@ op_defer(void *arg, void *cookie, uint64_t rcpt, struct str why)
 static void
 op_notice(void *arg, void *cookie, struct sched_msg *sm, unsigned kinds)
 {
-	(void)arg;
-	(void)sm;
-	notices_make(cookie, kinds);
+	struct qmgr *q = arg;
+
+	if (message_probe(cookie))
+		sched_notice_done(q->sched, sm, true);
+	else
+		notices_make(cookie, kinds);
 }
 
 static void
@@ -620,14 +637,49 @@ on_success(struct message *m, bool ok)
 	message_free(m);
 }
 
+static void finish(struct message *m, const struct sched_outcome *o);
+
+/* The report is in the queue, or cannot be made now. */
+static void
+on_status(struct message *m, bool ok)
+{
+	struct sched_outcome o = m->after;
+
+	m->report = false;
+	if (o.what == SCHED_DONE && ok)
+		m->success = false; /* it was part of the report */
+	else if (o.what == SCHED_DONE)
+		o = (struct sched_outcome){ .what = SCHED_RETRY,
+			.next_us = qmgr_wall_us() +
+			    conf_ms(m->q->conf, P_MINIMAL_BACKOFF_TIME) *
+			    1000 };
+	finish(m, &o);
+}
+
 static void
 op_finish(void *arg, void *cookie, struct sched_msg *sm,
     const struct sched_outcome *o)
 {
-	struct qmgr *q = arg;
 	struct message *m = cookie;
 
+	(void)arg;
 	(void)sm;
+	m->after = *o;
+	/* The scheduler does not know that what it put off is settled. */
+	if (o->what == SCHED_RETRY && message_probe(m) && m->left == 0)
+		m->after.what = SCHED_DONE;
+	if (m->report &&
+	    (m->after.what == SCHED_DONE || m->after.what == SCHED_RETRY))
+		notices_status(m, on_status);
+	else
+		finish(m, &m->after);
+}
+
+static void
+finish(struct message *m, const struct sched_outcome *o)
+{
+	struct qmgr *q = m->q;
+
 	switch (o->what) {
 	case SCHED_DONE:
 		if (m->success && m->sender[0] != '\0') {

@@ -238,6 +238,7 @@ on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	struct job *j = a == NULL ? NULL : job_find(q, a, id);
 	enum event_fate fate;
 	enum sched_fate sf;
+	struct message *m;
 	struct rcpt *r;
 
 	(void)fds;
@@ -246,7 +247,10 @@ on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		return;
 	}
 	r = (struct rcpt *)(uintptr_t)sched_unit_rcpt(j->unit, f->rcpt);
+	m = sched_unit_cookie(j->unit);
 	sf = fate_of(q, a, f, &fate);
+	if (message_probe(m))
+		sf = SCHED_DELIVERED; /* no matter what: it is settled */
 	if (sched_report(q->sched, j->unit, f->rcpt, sf) == -1) {
 		chan_drop(ch, "fate told twice");
 		return;
@@ -258,9 +262,8 @@ on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	}
 	if (f->fate == FATE_SENT && (f->flags & FATE_DSN) == 0 &&
 	    (r->notify & ENV_NOTIFY_SUCCESS) != 0)
-		((struct message *)sched_unit_cookie(j->unit))->success = true;
-	active_fate(sched_unit_cookie(j->unit), r, fate, f->dsn, f->text,
-	    f->remote_mta);
+		m->success = true;
+	active_fate(m, r, fate, f->dsn, f->text, f->remote_mta);
 }
 
 /* It would like to leave: not while it has a job, or one is about to come. */

@@ -19,14 +19,15 @@
 
 #define REPORTS_MAX 30720 /* of bounce_make */
 
-/* Beside the scheduler's kinds: it does not know of this one. */
+/* Beside the scheduler's kinds: it does not know of these. */
 #define NOTICE_SUCCESS 0x100u
+#define NOTICE_STATUS 0x200u
 
 /* Notices that a message waits for. */
 struct notice {
 	TAILQ_ENTRY(notice) link; /* while bounce is not there */
 	struct message *m;
-	unsigned kinds; /* SCHED_NOTICE_* or NOTICE_SUCCESS */
+	unsigned kinds; /* SCHED_NOTICE_* or one of the above */
 	void (*done)(struct message *m, bool ok); /* NULL: the scheduler */
 };
 
@@ -43,13 +44,13 @@ struct verdict {
 
 /*
  * The fates that belong into this notice: final failures, and what was put
- * off when that is given up or warned of.
+ * off when that is given up or warned of.  A report tells all.
  */
 static bool
 concerns(const struct verdict *v, unsigned kinds)
 {
-	if (!v->have)
-		return false;
+	if (!v->have || (kinds & NOTICE_STATUS) != 0)
+		return v->have;
 	if (v->e.fate == EVENT_DELIVERED || v->e.fate == EVENT_RELAYED)
 		return (kinds & NOTICE_SUCCESS) != 0;
 	if (v->e.fate == EVENT_FAILED)
@@ -59,14 +60,14 @@ concerns(const struct verdict *v, unsigned kinds)
 }
 
 static struct verdict *
-read_verdicts(struct message *m)
+read_verdicts(struct message *m, unsigned kinds)
 {
 	struct verdict *v = xcalloc(m->nrcpts, sizeof(*v));
 	struct str in = store_events(m->q->store, m->qid);
 	struct event e;
 
 	while (event_get(&in, m->qid, &e) == 1) {
-		if (e.type == EVENT_NOTICE &&
+		if (e.type == EVENT_NOTICE && (kinds & NOTICE_STATUS) == 0 &&
 		    (e.notices & EVENT_NOTICE_BOUNCE) != 0) {
 			/* Failures before it have been told. */
 			for (uint32_t i = 0; i < m->nrcpts; i++)
@@ -132,6 +133,8 @@ kind_of(const struct message *m, unsigned kinds)
 {
 	if (kinds & NOTICE_SUCCESS)
 		return BOUNCE_SUCCESS;
+	if (kinds & NOTICE_STATUS)
+		return BOUNCE_STATUS;
 	if ((kinds & (SCHED_NOTICE_FAILED | SCHED_NOTICE_EXPIRED)) == 0)
 		return BOUNCE_DELAYED;
 	return m->sender[0] == '\0' ? BOUNCE_DOUBLE : BOUNCE_FAILED;
@@ -145,6 +148,8 @@ event_of(enum bounce_kind kind)
 		return EVENT_NOTICE_DELAY;
 	case BOUNCE_SUCCESS:
 		return EVENT_NOTICE_SUCCESS;
+	case BOUNCE_STATUS:
+		return EVENT_NOTICE_STATUS;
 	case BOUNCE_FAILED:
 	case BOUNCE_DOUBLE:
 		break;
@@ -201,7 +206,7 @@ order(struct notice *n)
 		return;
 	}
 	buf_init(&b, REPORTS_MAX);
-	v = read_verdicts(m);
+	v = read_verdicts(m, n->kinds);
 	rec.omitted = put_reports(m, v, n->kinds, &b);
 	rec.reports = buf_get(&b);
 	rec.offset = sc.off;
@@ -303,4 +308,10 @@ void
 notices_success(struct message *m, void (*fn)(struct message *m, bool ok))
 {
 	make(m, NOTICE_SUCCESS, fn);
+}
+
+void
+notices_status(struct message *m, void (*fn)(struct message *m, bool ok))
+{
+	make(m, NOTICE_STATUS, fn);
 }

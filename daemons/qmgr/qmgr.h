@@ -115,8 +115,10 @@ struct message {
 	uint32_t resolving; /* recipients whose way is being asked for */
 	bool more;
 	bool success; /* a sender wants to hear of a success */
+	bool report; /* he wants one on the first attempt, and has none yet */
 	uint8_t ordered; /* enum queue_op: how an administrator ends it */
 	uint32_t orders; /* EVENT_ORDER_*, of its events */
+	struct sched_outcome after; /* what follows when the report is made */
 	TAILQ_HEAD(, rcpt) rcpts; /* in memory */
 	uint64_t keys[STORE_KEYS_MAX]; /* destinations it waits for */
 	uint32_t nkeys;
@@ -125,6 +127,12 @@ struct message {
 
 /* A committed or recovered message is ready to be taken. */
 void active_ready(struct qmgr *q, uint64_t qid, bool fresh);
+/*
+ * A message that only asks what would become of it (ENV_PROBE): whatever is
+ * found out about a recipient settles it, and nobody gets a notice but the
+ * report.
+ */
+bool message_probe(const struct message *m);
 /* Is the recipient at this position done? */
 bool message_settled(const struct message *m, uint32_t pos);
 struct message *active_find(struct qmgr *q, uint64_t qid);
@@ -209,6 +217,9 @@ void notices_make(struct message *m, unsigned kinds);
  * in the queue; done() is called then, or with false.
  */
 void notices_success(struct message *m, void (*done)(struct message *m,
+    bool ok));
+/* The same for the report of what all recipients' first attempt came to. */
+void notices_status(struct message *m, void (*done)(struct message *m,
     bool ok));
 
 /* --- maildrop.c ----------------------------------------------------------- */

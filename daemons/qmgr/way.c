@@ -23,6 +23,8 @@ settle(struct message *m, struct rcpt *r, enum event_fate fate,
 	struct sched_unit *u = r->unit;
 	uint32_t at = r->at;
 
+	if (message_probe(m))
+		sf = SCHED_DELIVERED;
 	active_log(m, r, dsn, status, text);
 	active_fate(m, r, fate, dsn, text, STR_NONE);
 	if (u == NULL)

@@ -16,6 +16,13 @@
 
 #define SMALL_BODY 16384 /* buffers above this are given back */
 
+/* Only the servers' word on the recipients is wanted. */
+static bool
+is_probe(const struct session *s)
+{
+	return (s->job->flags & ENV_PROBE) != 0;
+}
+
 static const char *
 command_name(enum stage stage)
 {
@@ -209,7 +216,8 @@ mail_begin(struct session *s)
 	if (s->features & FEAT_PIPELINING) {
 		for (size_t i = 0; i < s->nrcpts; i++)
 			put_rcpt(s, s->rcpt[i]);
-		buf_puts(&s->out, "DATA\r\n");
+		if (!is_probe(s))
+			buf_puts(&s->out, "DATA\r\n");
 	}
 	session_await(s, s->need_rset ? STAGE_RSET : STAGE_MAIL);
 	session_flush(s);
@@ -231,6 +239,25 @@ say_next(struct session *s, enum stage stage)
 		session_flush(s);
 	}
 	session_await(s, stage);
+}
+
+/* The answer to the content, or the one asked of a probe, for a recipient. */
+static void
+settle(struct session *s, struct rcpt *r)
+{
+	struct why w = { .conn_use = 0 };
+
+	if (s->reply.code / 100 == 2)
+		session_thanks(s, &w);
+	else
+		session_said(s, &w, command_name(STAGE_DOT));
+	if (w.dsn.class != 4) {
+		report(s->job, r, &w);
+		why_clear(&w);
+	} else {
+		why_clear(&r->why);
+		r->why = w;
+	}
 }
 
 static void
@@ -267,6 +294,8 @@ rcpt_answered(struct session *s)
 
 	if (s->mail_failed) {
 		;
+	} else if (s->reply.code / 100 == 2 && is_probe(s)) {
+		settle(s, r); /* that is all we wanted to know */
 	} else if (s->reply.code / 100 == 2) {
 		r->accepted = true;
 		s->naccepted++;
@@ -285,7 +314,8 @@ rcpt_answered(struct session *s)
 	}
 	if (s->at < s->nrcpts)
 		say_next(s, STAGE_RCPT);
-	else if (s->naccepted == 0 && !(s->features & FEAT_PIPELINING))
+	else if (is_probe(s) ||
+	    (s->naccepted == 0 && !(s->features & FEAT_PIPELINING)))
 		over(s, false);
 	else
 		say_next(s, STAGE_DATA);
@@ -342,25 +372,6 @@ data_answered(struct session *s)
 		s->deadline += (int64_t)(content_size(&s->job->content) * 1000 /
 		    (uint64_t)s->st->min_rate);
 	mail_more(s);
-}
-
-/* The answer to the content, for one recipient. */
-static void
-settle(struct session *s, struct rcpt *r)
-{
-	struct why w = { .conn_use = 0 };
-
-	if (s->reply.code / 100 == 2)
-		session_thanks(s, &w);
-	else
-		session_said(s, &w, command_name(STAGE_DOT));
-	if (w.dsn.class != 4) {
-		report(s->job, r, &w);
-		why_clear(&w);
-	} else {
-		why_clear(&r->why);
-		r->why = w;
-	}
 }
 
 /* LMTP: one answer for each that was accepted (RFC 2033 section 4.2). */

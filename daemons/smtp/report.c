@@ -86,8 +86,10 @@ put_addr(struct buf *b, struct str addr)
 }
 
 static const char *
-status_word(enum fate fate)
+status_word(const struct job *j, enum fate fate)
 {
+	if ((j->flags & ENV_PROBE) != 0)
+		return fate == FATE_SENT ? "deliverable" : "undeliverable";
 	if (fate == FATE_SENT)
 		return "sent";
 	return fate == FATE_BOUNCED ? "bounced" : "deferred";
@@ -114,7 +116,8 @@ log_fate(const struct job *j, const struct rcpt *r, const struct why *w,
 	if (w->conn_use > 1)
 		buf_printf(&b, "conn_use=%u, ", w->conn_use);
 	put_delays(&b, j, now);
-	buf_printf(&b, ", dsn=%s, status=%s (%s)", dsn, status_word(fate),
+	buf_printf(&b, ", dsn=%s, status=%s (%s)", dsn,
+	    status_word(j, fate),
 	    w->text == NULL ? "" : w->text);
 	s = buf_get(&b);
 	log_as(j->st->log_name, LOG_LEVEL_INFO, STR_FMT, STR_ARG(s));

@@ -152,6 +152,15 @@ misconfigured(struct rcpt *r, const char *what, struct str value)
 	put_off(r, "4.3.5", "mail system configuration error");
 }
 
+/* All is known that there is to know before something is written. */
+static void
+would(struct rcpt *r)
+{
+	settle(r, FATE_SENT, STR("2.0.0"),
+	    str_ends(str_of(r->path), STR("/")) ? STR("delivers to maildir") :
+						  STR("delivers to mailbox"));
+}
+
 static void
 on_gid(enum map_status status, struct str value, void *arg)
 {
@@ -167,7 +176,10 @@ on_gid(enum map_status status, struct str value, void *arg)
 		misconfigured(r, "bad gid in virtual_gid_maps", value);
 	} else {
 		r->gid = (uint32_t)gid;
-		get_box(r);
+		if (agent_probe(r->job))
+			would(r);
+		else
+			get_box(r);
 	}
 }
 

@@ -58,6 +58,13 @@ struct agent_job *agent_job_new(struct chan *ch, uint64_t id,
     const struct deliver_job *rec, int *fds, const char *relay);
 void agent_job_free(struct agent_job **jp);
 
+/* Nothing is to be delivered: only what would become of it is asked. */
+static inline bool
+agent_probe(const struct agent_job *j)
+{
+	return (j->flags & ENV_PROBE) != 0;
+}
+
 /* What became of a recipient; text is for people. */
 struct agent_fate {
 	enum fate fate;

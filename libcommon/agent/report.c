@@ -10,8 +10,10 @@
 #include "log/log.h"
 
 static const char *
-status_word(enum fate f)
+status_word(const struct agent_job *j, enum fate f)
 {
+	if (agent_probe(j))
+		return f == FATE_SENT ? "deliverable" : "undeliverable";
 	switch (f) {
 	case FATE_SENT:
 		return "sent";
@@ -40,7 +42,7 @@ agent_log(const struct agent_job *j, struct str to, struct str orig,
 	    clock_delay(j->active_us - j->arrived_us, a),
 	    clock_delay(j->began_us - j->active_us, b),
 	    clock_delay(now - j->began_us, d), STR_ARG(f->dsn),
-	    status_word(f->fate), STR_ARG(f->text));
+	    status_word(j, f->fate), STR_ARG(f->text));
 }
 
 /* Recipient n has been told of: true when it was the last. */

@@ -17,6 +17,11 @@
  * reports every recipient once with DELIVER_FATE under the job's id, then
  * answers DELIVER_DONE; reports are batched for some milliseconds, nobody
  * waits.  An agent that dies leaves its jobs unanswered: they return.
+ *
+ * With ENV_PROBE among the flags nothing is delivered.  The agent does what it
+ * does to find out whether it could, stops where delivery would begin, and
+ * reports FATE_SENT for `deliverable` with a text that says how, any other fate
+ * for `undeliverable`; its log lines have these words.
  */
 #define DELIVER_RCPTS_MAX 32768
 #define DELIVER_EDITS_MAX 20480

@@ -38,7 +38,8 @@ enum event_fate {
 #define EVENT_NOTICE_DELAY 0x1
 #define EVENT_NOTICE_BOUNCE 0x2 /* for all failures so far */
 #define EVENT_NOTICE_SUCCESS 0x4
-#define EVENT_NOTICE_ALL 0x7
+#define EVENT_NOTICE_STATUS 0x8 /* the report that -v or -bv asked for */
+#define EVENT_NOTICE_ALL 0xf
 
 /* Orders in EVENT_ORDER. */
 #define EVENT_ORDER_EXPIRE 0x1	/* what fails then is returned */
