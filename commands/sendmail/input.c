@@ -197,7 +197,8 @@ input_read(struct post *p, bool keep_dots, struct buf *head)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
-			fatal(EX_NOINPUT, "read: %s", strerror(errno));
+			fatal(EX_DATAERR, "error reading input: %s",
+			    strerror(errno));
 		if (n == 0)
 			break;
 		buf_grow(&b, (size_t)n);

@@ -24,7 +24,6 @@
 #include "base/self.h"
 #include "mail/addrlist.h"
 #include "mail/utf8.h"
-#include "mail/xtext.h"
 
 #include "sendmail.h"
 
@@ -156,20 +155,25 @@ put_rcpts(struct envelope_out *e, const char *word)
 	buf_clear(&addr);
 }
 
-/* -f: <> and nothing are the null sender; else one address, or whoever asks. */
+/* -f: <> and nothing are the null sender; of several the first counts. */
 static void
 put_sender(struct post *p, const char *from)
 {
 	struct drop d = { .type = DROP_SENDER };
-	enum addr_result r;
+	struct addrlist_item item;
+	struct addrlist list;
+	enum addr_result r = ADDR_EMPTY;
 	struct buf addr;
 
 	buf_init(&addr, ADDR_MAX);
-	if (from != NULL &&
-	    (r = addrlist_single(str_of(from), &addr)) != ADDR_OK &&
-	    r != ADDR_EMPTY)
+	addrlist_init(&list, str_of(from == NULL ? "" : from));
+	if (addrlist_next(&list, &item))
+		r = addrlist_addr(&list, &item, &addr);
+	if (r != ADDR_OK && r != ADDR_EMPTY)
 		fatal(EX_USAGE, "-f option specified malformed sender: %s",
 		    from);
+	if (addrlist_next(&list, &item))
+		warning("-f option specified malformed sender: %s", from);
 	if (from == NULL)
 		buf_puts(&addr, login);
 	d.text = buf_get(&addr);
@@ -193,17 +197,21 @@ put_text(struct post *p, enum drop_type type, const char *text)
 	buf_clear(&b);
 }
 
+/* -bv: the content that is looked at in place of a real one. */
 static void
-put_envid(struct post *p, const char *envid)
+put_probe(const struct options *o, struct post *p)
 {
-	struct buf b;
+	char *from = xasprintf("From: %s\n", o->from == NULL ? login : o->from);
 
-	if (envid == NULL)
-		return;
-	buf_init(&b, ENVID_MAX + 1);
-	(void)xtext_decode(&b, str_of(envid)); /* options.c checked it */
-	put_text(p, DROP_ENVID, buf_cstr(&b));
-	buf_clear(&b);
+	if (o->from == NULL || o->from[0] != '\0')
+		post_content(p, str_of(from));
+	free(from);
+	post_content(p, STR("Subject: probe\nTo:"));
+	for (int i = 0; i < o->nrcpts; i++) {
+		post_content(p, STR("\t"));
+		post_content(p, str_of(o->rcpts[i]));
+		post_content(p, i + 1 < o->nrcpts ? STR(",\n") : STR("\n"));
+	}
 }
 
 static int
@@ -230,8 +238,11 @@ post(const struct options *o, const struct passwd *pw)
 	post_put(&p, &head);
 	put_sender(&p, o->from);
 	put_text(&p, DROP_FULLNAME, name);
-	put_envid(&p, o->envid);
-	input_read(&p, o->keep_dots, o->from_header ? &text : NULL);
+	put_text(&p, DROP_ENVID, o->envid);
+	if ((o->flags & DROP_VERIFY) != 0)
+		put_probe(o, &p);
+	else
+		input_read(&p, o->keep_dots, o->from_header ? &text : NULL);
 	for (int i = 0; i < o->nrcpts; i++)
 		put_rcpts(&e, o->rcpts[i]);
 	if (o->from_header)
@@ -244,7 +255,11 @@ post(const struct options *o, const struct passwd *pw)
 	post_send(&p, queue_dir, &res);
 	if (res.status != EX_OK)
 		fatal(res.status, "%s", res.text);
-	if (o->verbose)
+	if ((o->flags & (DROP_VERIFY | DROP_REPORT)) != 0)
+		printf("Mail Delivery Status Report will be mailed to "
+		       "<%s>.\n",
+		    o->from == NULL ? login : o->from);
+	if (o->verbose > 0)
 		fprintf(stderr, "%s: queued as %s\n", progname, res.text);
 	buf_clear(&text);
 	post_clear(&p);
@@ -318,13 +333,10 @@ other(const struct options *o)
 		run("mailctl", "start", NULL);
 		break;
 	case MODE_NOTHING:
-		warning("ignored: how often the queue is looked at is set by "
-			"queue_run_delay in main.cf");
+		if (o->interval)
+			warning("ignored: how often the queue is looked at is "
+				"set by queue_run_delay in main.cf");
 		return EX_OK;
-	case MODE_VERIFY:
-		fatal(EX_UNAVAILABLE,
-		    "-bv: addresses cannot be verified "
-		    "without sending mail in this version");
 	case MODE_POST:
 	case MODE_SMTP:
 		break;

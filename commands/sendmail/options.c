@@ -25,7 +25,7 @@ set_mode(struct options *o, const char *value)
 		o->mode = MODE_SMTP;
 		return;
 	case 'v':
-		o->mode = MODE_VERIFY;
+		o->flags |= DROP_VERIFY;
 		return;
 	case 'p':
 		o->mode = MODE_LIST;
@@ -40,7 +40,8 @@ set_mode(struct options *o, const char *value)
 		return;
 	case 'h':
 	case 'H':
-		fatal(EX_USAGE, "there is no host status to show or purge");
+		o->mode = MODE_NOTHING; /* there is no host status */
+		return;
 	default:
 		fatal(EX_USAGE, "unsupported: -%c%c", 'b', value[0]);
 	}
@@ -52,7 +53,7 @@ set_body(struct options *o, const char *value)
 	if (strcasecmp(value, "8BITMIME") == 0)
 		o->flags |= DROP_8BITMIME;
 	else if (strcasecmp(value, "7BIT") != 0)
-		fatal(EX_USAGE, "bad -B option value: %s", value);
+		fatal(EX_USAGE, "-B option needs 8BITMIME or 7BIT");
 }
 
 static void
@@ -60,19 +61,21 @@ set_notify(struct options *o, const char *value)
 {
 	unsigned notify;
 
-	if (dsn_notify_parse(str_of(value), &notify) == -1)
-		fatal(EX_USAGE, "bad -N option value: %s", value);
+	if (dsn_notify_parse(str_of(value), &notify) == -1) {
+		warning("bad -N option value -- ignored");
+		return;
+	}
 	o->notify = (uint8_t)notify;
 }
 
+/* The DSN word; anything else is an old limit on what is returned. */
 static void
 set_ret(struct options *o, const char *value)
 {
 	enum dsn_ret ret;
 
-	if (dsn_ret_parse(str_of(value), &ret) == -1)
-		fatal(EX_USAGE, "bad -R option value: %s", value);
-	o->ret = (uint8_t)ret;
+	if (dsn_ret_parse(str_of(value), &ret) == 0)
+		o->ret = (uint8_t)ret;
 }
 
 static void
@@ -80,17 +83,23 @@ set_envid(struct options *o, const char *value)
 {
 	struct str s = str_of(value);
 
-	/* Elsewhere this letter asks for VERP. */
-	if (s.n == 0 || s.n > ENVID_MAX || !xtext_valid(s))
-		fatal(EX_USAGE, "bad -V option value: %s", value);
-	o->envid = value;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < ' ' || s.p[i] > '~') {
+			warning("bad syntax in -V option value -- ignored");
+			return;
+		}
+	if (s.n > ENVID_MAX)
+		warning("too long -V option value -- ignored");
+	else
+		o->envid = value;
 }
 
-/* -X is a log file, and nothing here; -XV asks for VERP. */
 static void
 check_verp(const char *value)
 {
-	if (value[0] == 'V')
+	if (value[0] != 'V')
+		fatal(EX_USAGE, "unsupported: -X%c", value[0]);
+	else
 		fatal(EX_UNAVAILABLE,
 		    "-XV: VERP is not supported by this version");
 }
@@ -99,13 +108,13 @@ check_verp(const char *value)
 static void
 set_old(struct options *o, const char *value)
 {
-	if (value[0] == 'A')
+	if (value[0] == 'A' && value[1] == '\0')
+		fatal(EX_USAGE, "-oA requires pathname");
+	else if (value[0] == 'A')
 		o->aliases = value + 1;
-	else if (value[0] == 'i' && value[1] == '\0')
+	else if (value[0] == 'i')
 		o->keep_dots = true;
-	else if (value[0] == '8')
-		o->flags |= DROP_8BITMIME;
-	/* -o7, -om, -oem, -odb and the like change nothing. */
+	/* -o7, -o8, -om, -oem, -odb and the like change nothing. */
 }
 
 static void
@@ -125,10 +134,8 @@ set_queue(struct options *o, const char *value)
 		return;
 	default:
 		if (!ascii_isdigit((unsigned char)value[0]))
-			fatal(EX_USAGE, "unsupported: -q%c", value[0]);
-		/* -bd -q15m: how often the queue runs is a setting. */
-		if (o->mode == MODE_POST)
-			o->mode = MODE_NOTHING;
+			fatal(EX_USAGE, "-q%c is not implemented", value[0]);
+		o->interval = true;
 	}
 }
 
@@ -186,14 +193,16 @@ set_flag(struct options *o, int c)
 		o->from_header = true;
 		return;
 	case 'v':
-		o->verbose = true;
+		o->verbose++;
 		return;
 	case 'G':
+		o->flags |= DROP_REMOTE;
+		return;
+	case 'n':
+		fatal(EX_USAGE, "-n option not supported");
 	case 'U':
 	case 'c':
 	case 'm':
-	case 'n':
-	case 's':
 	case 'x':
 		return; /* nothing here */
 	default:
@@ -227,6 +236,51 @@ parse_word(struct options *o, int argc, char *argv[], int *i)
 	}
 }
 
+static const char *
+mode_name(enum mode mode)
+{
+	switch (mode) {
+	case MODE_SMTP:
+		return "stand-alone mode";
+	case MODE_LIST:
+		return "display queue mode";
+	case MODE_ALIASES:
+		return "alias initialization mode";
+	case MODE_DAEMON:
+		return "daemon mode";
+	case MODE_FLUSH:
+		return "flush queue mode";
+	case MODE_FLUSH_ID:
+		return "flush queue_id";
+	case MODE_FLUSH_SITE:
+		return "flush site";
+	case MODE_NOTHING:
+	case MODE_POST:
+		break;
+	}
+	return NULL;
+}
+
+/* What goes with what. */
+static void
+check_conflicts(const struct options *o)
+{
+	const char *name = mode_name(o->mode);
+
+	if (o->from_header && o->mode != MODE_POST)
+		fatal(EX_USAGE, "-t can be used only in delivery mode");
+	if (o->nrcpts > 0 && name != NULL)
+		fatal(EX_USAGE, "%s requires no recipient", name);
+	if ((o->flags & DROP_VERIFY) == 0)
+		return;
+	if (o->from_header)
+		fatal(EX_USAGE, "-t option cannot be used with -bv");
+	if (o->notify != 0)
+		fatal(EX_USAGE, "-N option cannot be used with -bv");
+	if (o->verbose == 1)
+		fatal(EX_USAGE, "-v option cannot be used with -bv");
+}
+
 void
 options_parse(struct options *o, int argc, char *argv[])
 {
@@ -243,6 +297,12 @@ options_parse(struct options *o, int argc, char *argv[])
 	}
 	o->rcpts = argv + i;
 	o->nrcpts = argc - i;
-	if (o->mode == MODE_NOTHING && (o->nrcpts > 0 || o->from_header))
-		o->mode = MODE_POST;
+	check_conflicts(o);
+	/* -q15m alone: how often the queue runs is a setting. */
+	if (o->interval && o->mode == MODE_POST && o->nrcpts == 0 &&
+	    !o->from_header)
+		o->mode = MODE_NOTHING;
+	/* One is for a report, more are for what goes on here. */
+	if (o->verbose == 1 && o->mode == MODE_POST)
+		o->flags |= DROP_REPORT;
 }

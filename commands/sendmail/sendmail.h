@@ -25,14 +25,13 @@
 enum mode {
 	MODE_POST,
 	MODE_SMTP,	 /* -bs */
-	MODE_VERIFY,	 /* -bv */
 	MODE_LIST,	 /* -bp */
 	MODE_ALIASES,	 /* -bi */
 	MODE_DAEMON,	 /* -bd, -bl */
 	MODE_FLUSH,	 /* -q */
 	MODE_FLUSH_ID,	 /* -qI */
 	MODE_FLUSH_SITE, /* -qR */
-	MODE_NOTHING,	 /* -q30m: a setting, not a command */
+	MODE_NOTHING,	 /* -q30m, -bh: nothing here */
 };
 
 struct options {
@@ -45,7 +44,8 @@ struct options {
 	const char *envid;
 	bool from_header; /* -t */
 	bool keep_dots;	  /* -i */
-	bool verbose;
+	unsigned verbose; /* how many -v */
+	bool interval;	  /* -q30m: a setting, not a command */
 	uint32_t flags; /* DROP_... */
 	uint8_t notify;
 	uint8_t ret;

@@ -142,10 +142,10 @@ is_local(const struct envelope *e)
 {
 	struct str context = e->attr[ENV_A_CONTEXT];
 
-	if (e->origin != ENV_FROM_SMTPD)
-		return true;
 	if (context.n > 0)
 		return str_eq(context, STR("local"));
+	if (e->origin != ENV_FROM_SMTPD)
+		return true;
 	return (e->flags & ENV_TRUSTED) != 0;
 }
 

@@ -257,6 +257,8 @@ put_envelope(const struct submission *s, struct buf *b)
 	e.attr[ENV_A_SERVICE] = STR("pickup");
 	e.attr[ENV_A_UID] = str_of(uid);
 	e.attr[ENV_A_FULLNAME] = str_of(s->fullname);
+	if ((s->head.flags & DROP_REMOTE) != 0)
+		e.attr[ENV_A_CONTEXT] = STR("remote");
 	if (env_put_head(b, &e) == -1 || buf_str(b, buf_get(&s->rcpts)) == -1)
 		return -1;
 	return env_put_end(b, 0, s->nrcpts);

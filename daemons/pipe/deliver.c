@@ -133,6 +133,20 @@ attempt(struct piped *p, struct agent_job *j, const struct service *s,
 	buf_clear(&rcpts);
 }
 
+static void
+would(struct piped *p, struct agent_job *j, const struct service *s,
+    uint16_t first, uint16_t last)
+{
+	struct conf_list args = conf_self(s->conf)->args;
+	struct agent_fate f = { .fate = FATE_SENT, .dsn = STR("2.0.0") };
+	char text[400];
+
+	snprintf(text, sizeof(text), "delivers to command: " STR_FMT,
+	    STR_ARG(str_sub(args.v[s->args.argv].text, strlen("argv="), 300)));
+	f.text = str_of(text);
+	settle(p, j, first, last, &f);
+}
+
 /* Has it been here before?  Then it is settled. */
 static bool
 looped(struct piped *p, struct agent_job *j, uint16_t n)
@@ -199,7 +213,10 @@ deliver(struct piped *p, struct agent_job *j, const struct service *s)
 		if (single && (s->args.flags & PIPE_DELIVERED) &&
 		    looped(p, j, i))
 			continue;
-		attempt(p, j, s, i, last);
+		if (agent_probe(j))
+			would(p, j, s, i, last);
+		else
+			attempt(p, j, s, i, last);
 	}
 }
 

@@ -58,9 +58,10 @@ enum drop_type {
 /* Flags of HEAD. */
 #define DROP_8BITMIME 0x1
 #define DROP_SMTPUTF8 0x2
-#define DROP_REPORT 0x4 /* tell the sender of each delivery */
+#define DROP_REPORT 0x4 /* tell the sender of the first attempt */
 #define DROP_VERIFY 0x8 /* deliver nothing, only report */
-#define DROP_FLAGS_ALL 0xf
+#define DROP_REMOTE 0x10 /* it comes from elsewhere: addresses stay as they are */
+#define DROP_FLAGS_ALL 0x1f
 
 struct drop {
 	enum drop_type type;
