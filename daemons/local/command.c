@@ -59,6 +59,18 @@ on_run(const struct agent_fate *f, void *arg)
 	route_next(e);
 }
 
+/* Nothing is to be run, only told. */
+static void
+would(struct errand *e, struct str shown)
+{
+	char *text = xasprintf("delivers to command: " STR_FMT,
+	    STR_ARG(str_sub(shown, 0, 400)));
+
+	errand_note(e, FATE_SENT, STR("2.0.0"), str_of(text));
+	free(text);
+	route_next(e);
+}
+
 static void
 run(struct errand *e, const struct broker_command *q, struct str shown)
 {
@@ -74,6 +86,10 @@ run(struct errand *e, const struct broker_command *q, struct str shown)
 	unsigned parts = AGENT_PREFIX_ALL;
 	struct buf head, rcpts;
 
+	if (agent_probe(j)) {
+		would(e, shown);
+		return;
+	}
 	if (!conf_has(e->lo->conf, P_PREPEND_DELIVERED_HEADER, "command"))
 		parts &= ~(unsigned)AGENT_DELIVERED_TO;
 	buf_init(&head, AGENT_PREFIX_MAX + 2048);

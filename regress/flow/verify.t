@@ -10,7 +10,7 @@ use File::Basename qw(dirname);
 use lib dirname(__FILE__) . '/../lib';
 use Test::More;
 
-use Postern::Users qw(alice bob);
+use Postern::Users qw(alice bob carol);
 use Postern::Instance;
 use Postern::Sink;
 use Postern::Util qw(:all);
@@ -42,6 +42,8 @@ $pi->file('transport', map { "$_->[0] $_->[1]\n" }
     ['cmd.example', 'echo:']);
 spew(Postern::Users::home('bob') . '/.forward', "\\bob, there\@far.example\n");
 chown((Postern::Users::id('bob')) x 2, Postern::Users::home('bob') . '/.forward');
+spew(Postern::Users::home('carol') . '/.forward', "|\"cat >\$HOME/ran\"\n");
+chown((Postern::Users::id('carol')) x 2, Postern::Users::home('carol') . '/.forward');
 $sink->rule(rcpt => '550 5.1.1 no such user here', match => 'gone@');
 $sink->rule(rcpt => '450 4.2.1 too busy', match => 'busy@');
 $slow->rule(rcpt => '550 5.1.1 no such user here', match => 'gone@');
@@ -93,6 +95,7 @@ my @cases = (
 	['alice@mx.test.example', 1, '2.0.0', qr/^delivers to mailbox$/],
 	['alice+x@mx.test.example', 1, '2.0.0', qr/^delivers to mailbox$/],
 	['bob@mx.test.example', 1, '2.0.0', qr/^(?:delivers to mailbox|forwards to there\@far\.example)$/],
+	['carol@mx.test.example', 1, '2.0.0', qr/^delivers to command: cat >\$HOME\/ran$/],
 	['team@mx.test.example', 1, '2.0.0', qr/^aliased to alice, bob\@far\.example$/],
 	['null@mx.test.example', 1, '2.0.0', qr{^aliased to /dev/null$}],
 	['stranger@mx.test.example', 0, '5.1.1', qr/unknown user: "stranger"/],
@@ -128,6 +131,7 @@ ok($pi->wait_empty, 'nothing is left in the queue');
 is(scalar $sink->messages + $slow->messages, 0, 'no server was given content');
 is(mails('other'), 0, 'no mailbox was written');
 ok(!-s Postern::Users::home('alice') . '/../../mail/alice', 'of a user, neither');
+ok(!-e Postern::Users::home('carol') . '/ran', 'no command was run');
 is(scalar $pi->grep_log(qr/\Q$id\E: .*status=(?:sent|bounced|deferred)/), 0,
     'no word of sent, bounced or deferred');
 is(scalar $pi->grep_log(qr/\Q$id\E: sender non-delivery/), 0, 'and no bounce');
