@@ -29,7 +29,27 @@ cat_file(const char *name, int fd, unsigned flags)
 
 	if (fd == -1)
 		die("open %s: %s", name, strerror(errno));
+	if (is_drop(fd))
+		return show_drop(fd, name, flags);
 	return show_message(&m, flags);
+}
+
+/* What mailq shows of a file in maildrop is its name; -1: there is none. */
+static int
+cat_dropped(const struct instance *in, const char *name, unsigned flags)
+{
+	char path[512];
+	int fd, rc;
+
+	if (name[0] == '.' || strchr(name, '/') != NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/maildrop/%s", in->queue_dir, name);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd == -1)
+		return -1;
+	rc = cat_file(path, fd, flags) == -1;
+	fd_close(&fd);
+	return rc;
 }
 
 static int
@@ -38,13 +58,18 @@ cat_queued(char *const ids[], unsigned flags)
 	struct instance in;
 	struct talk t;
 	struct buf why;
-	int bad = 0, e;
+	int bad = 0, e, k;
 
 	instance_open(&in);
 	if (!talk_queue(&t, &in, NULL))
 		die("open queue file %s: Permission denied", ids[0]);
 	buf_init(&why, 4096);
 	for (; *ids != NULL; ids++) {
+		k = cat_dropped(&in, *ids, flags);
+		if (k != -1) {
+			bad |= k;
+			continue;
+		}
 		buf_reset(&why);
 		e = show_queued(&t, *ids, flags, &why);
 		if (e == EINVAL)

@@ -68,6 +68,15 @@ struct shown {
 /* Print it as postcat does; -1 when it is no message (said so). */
 int show_message(const struct shown *m, unsigned flags);
 
+/* --- show_drop.c ---------------------------------------------------------- */
+
+/* Is the file at its beginning one of maildrop (queue/maildrop.h)? */
+bool is_drop(int fd);
+/* Print it, whole; -1 when it is damaged (said so). */
+int show_drop(int fd, const char *name, unsigned flags);
+
+/* --- show.c --------------------------------------------------------------- */
+
 /* Ask for message qid and print it; an errno. */
 int
 show_queued(struct talk *t, const char *qid, unsigned flags, struct buf *why);
