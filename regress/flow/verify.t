@@ -40,7 +40,7 @@ $pi->file('transport', map { "$_->[0] $_->[1]\n" }
     ['hole.example', 'discard:thrown away'],
     ['none.example', 'nosuch:'],
     ['cmd.example', 'echo:']);
-spew(Postern::Users::home('bob') . '/.forward', "\\bob, there\@far.example\n");
+spew(Postern::Users::home('bob') . '/.forward', "\\bob, else\@far.example\n");
 chown((Postern::Users::id('bob')) x 2, Postern::Users::home('bob') . '/.forward');
 spew(Postern::Users::home('carol') . '/.forward', "|\"cat >\$HOME/ran\"\n");
 chown((Postern::Users::id('carol')) x 2, Postern::Users::home('carol') . '/.forward');
@@ -107,7 +107,7 @@ my @cases = (
 	['nobody@test.example', 0, '5.1.1', qr/unknown user: "nobody\@test\.example"/],
 	['alice@mx.test.example', 1, '2.0.0', qr/^delivers to mailbox$/],
 	['alice+x@mx.test.example', 1, '2.0.0', qr/^delivers to mailbox$/],
-	['bob@mx.test.example', 1, '2.0.0', qr/^(?:delivers to mailbox|forwards to there\@far\.example)$/],
+	['bob@mx.test.example', 1, '2.0.0', qr/^(?:delivers to mailbox|forwards to else\@far\.example)$/],
 	['carol@mx.test.example', 1, '2.0.0', qr/^delivers to command: cat >\$HOME\/ran$/],
 	['team@mx.test.example', 1, '2.0.0', qr/^aliased to alice, bob\@far\.example$/],
 	['null@mx.test.example', 1, '2.0.0', qr{^aliased to /dev/null$}],
