@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "base/allowance.h"
 #include "base/str.h"
 #include "chan/chan.h"
 #include "edge/edges.h"
@@ -83,8 +84,7 @@ enum proc_state {
 /* Tokens for one verb of one process: charged before anything is done. */
 struct bucket {
 	const struct policy_request *rule;
-	double tokens;
-	int64_t filled_ms;
+	struct allowance left;
 	uint64_t granted;
 	uint64_t refused;
 };
@@ -115,6 +115,8 @@ struct proc {
 	uint32_t starts;
 	uint32_t violations; /* system calls that ended it */
 	bool traced; /* runs in learning mode */
+	struct allowance lines; /* of BROKER_LOG */
+	uint32_t unsaid; /* lines over it */
 	struct bucket *buckets;
 	uint64_t ask; /* question to the launcher that waits, or 0 */
 	bool sealed; /* it says so */

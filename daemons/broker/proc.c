@@ -16,6 +16,8 @@
 
 #define SEAL_MS 30000 /* from start to sealed; longer is a failure */
 #define BACKOFF_FIRST 100 /* after the first death */
+#define LINES_RATE 10 /* a second, of a component without a logd */
+#define LINES_BURST 100
 #define HEALTHY_MS 10000 /* lived so long: the next death is a first one */
 
 const char *
@@ -213,6 +215,15 @@ on_log(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
 	const struct broker_log *l = rec;
 	struct proc *p = arg;
 
+	if (!allowance_take(&p->lines, LINES_RATE, LINES_BURST,
+	    loop_now(p->br->loop))) {
+		p->unsaid++;
+		return;
+	}
+	if (p->unsaid > 0)
+		broker_say(p->br, 2, "security: %u lines of %s over its rate "
+		    "were dropped", p->unsaid, proc_name(p));
+	p->unsaid = 0;
 	broker_say(p->br, l->level, "%s: " STR_FMT, proc_name(p),
 	    STR_ARG(l->text));
 }

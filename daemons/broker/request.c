@@ -25,10 +25,8 @@ request_buckets(const struct policy *policy)
 {
 	struct bucket *b = xcalloc(policy->nrequests, sizeof(*b));
 
-	for (size_t i = 0; i < policy->nrequests; i++) {
+	for (size_t i = 0; i < policy->nrequests; i++)
 		b[i].rule = &policy->requests[i];
-		b[i].tokens = policy->requests[i].burst;
-	}
 	return b;
 }
 
@@ -48,7 +46,6 @@ request_refuse(struct proc *p, uint64_t id, int error, const char *why)
 static bool
 charge(struct proc *p, uint64_t id, const char *verb)
 {
-	int64_t now = loop_now(p->br->loop);
 	struct bucket *b = NULL;
 
 	for (size_t i = 0; i < p->policy->nrequests; i++)
@@ -59,18 +56,13 @@ charge(struct proc *p, uint64_t id, const char *verb)
 		chan_drop(p->ch, "request that its policy does not have");
 		return false;
 	}
-	b->tokens += (double)(now - b->filled_ms) * b->rule->rate /
-	    (1000.0 * b->rule->per_s);
-	if (b->tokens > b->rule->burst)
-		b->tokens = b->rule->burst;
-	b->filled_ms = now;
-	if (b->tokens < 1) {
+	if (!allowance_take(&b->left, (double)b->rule->rate / b->rule->per_s,
+	    b->rule->burst, loop_now(p->br->loop))) {
 		b->refused++;
 		proc_note(p, false, verb, "over its rate");
 		request_refuse(p, id, EAGAIN, "more requests than the policy allows");
 		return false;
 	}
-	b->tokens -= 1;
 	b->granted++;
 	return true;
 }

@@ -252,7 +252,7 @@ send_run(struct launcher *l, const struct settings *s, const char *component,
 
 	if (copy == -1 || keep == -1)
 		return -1;
-	spawn_config(l, r.component, keep);
+	limit_plan(l, r.component, instances, keep);
 	chan_tell(l->broker, LAUNCH_RUN, 0, &r, &copy);
 	return 0;
 }
@@ -410,6 +410,9 @@ send_service(struct launcher *l, struct settings *s, size_t index,
 		return -1;
 	}
 	collect_tables(l, s, c);
+	if (strcmp(sv->component, "virtual") == 0 &&
+	    conf_int(c, P_VIRTUAL_MINIMUM_UID) < l->virtual_min_next)
+		l->virtual_min_next = conf_int(c, P_VIRTUAL_MINIMUM_UID);
 	if (strcmp(sv->component, "smtp") == 0)
 		bad |= send_trust(l, c, index, err);
 	if (strcmp(sv->component, "smtpd") == 0)
@@ -560,6 +563,7 @@ settings_send(struct launcher *l, struct settings *s, struct buf *err)
 		P_SERVICE_THROTTLE_TIME), .pid = (uint32_t)getpid(),
 		.directory = str_of(s->build.dir) };
 
+	l->virtual_min_next = INT64_MAX;
 	send_overlays(l);
 	forget_tables(l);
 	collect_tables(l, s, s->main);
@@ -571,5 +575,6 @@ settings_send(struct launcher *l, struct settings *s, struct buf *err)
 		if (send_service(l, s, i, err) != 0)
 			return -1;
 	chan_tell(l->broker, LAUNCH_PLANNED, 0, &p, NULL);
+	l->virtual_min = l->virtual_min_next;
 	return 0;
 }

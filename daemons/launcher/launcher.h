@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "base/allowance.h"
 #include "base/buf.h"
 #include "base/str.h"
 #include "chan/chan.h"
@@ -28,6 +29,7 @@
  *	listen.c	listening sockets
  *	files.c		spool and other directories, log, tables, lock
  *	borrow.c	what is opened with the rights of a user
+ *	limit.c		what the broker may order
  *	spawn.c		processes: made, attested, killed, mourned
  *	watch.c		processes: audited, now and then
  *	main.c		start, signals, the broker's orders
@@ -39,6 +41,7 @@ struct child {
 	const struct policy *policy;
 	struct sandbox_place place;
 	pid_t pid;
+	uint32_t instance;
 	int note_fd; /* what it was doing, or -1 */
 };
 
@@ -85,6 +88,10 @@ struct launcher {
 	char *virtual_base, *mail_spool; /* where mailboxes are */
 	char *default_privs; /* whose rights files of aliases are opened with */
 	char *mail_owner; /* and sockets of other servers connected to */
+	int64_t virtual_min; /* no mailbox of a number below */
+	int64_t virtual_min_next; /* the same, of the plan in the making */
+	struct allowance lines, reloads; /* of the broker */
+	uint32_t unsaid; /* lines over it */
 	bool spool_mbox; /* mailboxes are files in mail_spool */
 	char *syslog_name, *hostname;
 	char home_text[1024]; /* of the last mailbox made, for its answer */
@@ -163,6 +170,24 @@ int borrow_socket(struct launcher *l, struct str path);
 /* See that a user who cannot make his mailbox has one. */
 void borrow_mbox(struct launcher *l, const char *user, uid_t uid, gid_t gid);
 
+/* --- limit.c -------------------------------------------------------------- */
+
+/* A component of the plan; fd, the configuration it starts with, is kept. */
+void limit_plan(struct launcher *l, struct str component, uint32_t instances,
+    int fd);
+/* Forget those that the newest plan does not have. */
+void limit_sweep(struct launcher *l);
+/* The configuration of a component, or -1 where the plan does not have it. */
+int limit_config(const char *component);
+/* May there be another process of it?  -1 with a sentence in err. */
+int limit_component(const struct launcher *l, const struct policy *policy,
+    uint32_t instance, struct buf *err);
+/* As many as all policies together may request, open, of this verb. */
+int limit_requested(const struct launcher *l, const struct policy *policy,
+    const char *verb, struct buf *err);
+/* May the broker have another line in the log? */
+bool limit_line(struct launcher *l);
+
 /* --- spawn.c -------------------------------------------------------------- */
 pid_t spawn_broker(struct launcher *l, struct buf *err);
 void spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
@@ -176,8 +201,6 @@ void spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 void spawn_command(struct launcher *l, const struct launch_command *q, int fd);
 void spawn_attest(struct launcher *l, pid_t pid, struct launch_attested *out,
     struct buf *err);
-/* Keep the configuration that components of this name start with. */
-void spawn_config(struct launcher *l, struct str component, int fd);
 void spawn_kill(struct launcher *l, pid_t pid);
 void spawn_kill_all(struct launcher *l);
 /* Children that have died; fn hears of each. */

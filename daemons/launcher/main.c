@@ -36,6 +36,8 @@
 
 #define BACKOFF_FIRST 200 /* ms, after the broker's first death */
 #define BACKOFF_MAX 60000
+#define RELOAD_RATE 2 /* a second */
+#define RELOAD_BURST 20
 
 static void start_broker(void *arg);
 
@@ -174,10 +176,15 @@ on_reload(struct chan *ch, uint64_t id, UNUSED const void *rec, UNUSED int *fds,
 
 	buf_init(&err, 65536);
 	notify_supervisor("RELOADING=1");
-	if (overlays_same(l->directory, &err) == -1 || plan(l, &err) == -1) {
+	if (!allowance_take(&l->reloads, RELOAD_RATE, RELOAD_BURST,
+	    clock_ms())) {
+		a.error = EAGAIN;
+		buf_puts(&err, "too many reloads at once");
+	} else if (overlays_same(l->directory, &err) == -1 || plan(l, &err) == -1) {
 		a.error = EINVAL;
 	} else {
 		listen_sweep(l);
+		limit_sweep(l);
 		watch_start(l);
 	}
 	a.text = str_sub(buf_get(&err), 0, 1024);
@@ -216,7 +223,8 @@ on_say(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
 {
 	const struct launch_say *s = rec;
 
-	launcher_say(arg, s->level, STR_FMT, STR_ARG(s->text));
+	if (limit_line(arg))
+		launcher_say(arg, s->level, STR_FMT, STR_ARG(s->text));
 }
 
 static const struct chan_on broker_on[] = {

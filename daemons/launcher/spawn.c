@@ -17,50 +17,12 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "command/command.h"
 #include "base/note.h"
+#include "command/command.h"
+#include "conf/uids.h"
 #include "sandbox/trace.h"
 
 #include "launcher.h"
-
-/* The configuration that new processes of a component start with. */
-struct start_config {
-	LIST_ENTRY(start_config) link;
-	char *component;
-	int fd;
-};
-
-static LIST_HEAD(, start_config) configs = LIST_HEAD_INITIALIZER(configs);
-
-void
-spawn_config(struct launcher *l, struct str component, int fd)
-{
-	struct start_config *c;
-
-	(void)l;
-	LIST_FOREACH(c, &configs, link)
-		if (str_eq(component, str_of(c->component)))
-			break;
-	if (c == NULL) {
-		c = xcalloc(1, sizeof(*c));
-		c->component = str_dup(component);
-		c->fd = -1;
-		LIST_INSERT_HEAD(&configs, c, link);
-	}
-	fd_close(&c->fd);
-	c->fd = fd;
-}
-
-static int
-find_config(const char *component)
-{
-	struct start_config *c;
-
-	LIST_FOREACH(c, &configs, link)
-		if (strcmp(component, c->component) == 0)
-			return c->fd;
-	return -1;
-}
 
 /* The filter of a policy, compiled once; -1 with a sentence in err. */
 static int
@@ -113,13 +75,14 @@ component_env(const struct policy *policy)
 
 static void
 remember(struct launcher *l, const struct policy *policy,
-    const struct sandbox_place *place, pid_t pid, int note)
+    const struct sandbox_place *place, pid_t pid, uint32_t instance, int note)
 {
 	struct child *c = xcalloc(1, sizeof(*c));
 
 	c->policy = policy;
 	c->place = *place;
 	c->pid = pid;
+	c->instance = instance;
 	c->note_fd = note;
 	LIST_INSERT_HEAD(&l->children, c, link);
 }
@@ -132,10 +95,10 @@ remember(struct launcher *l, const struct policy *policy,
 static pid_t
 spawn(struct launcher *l, const struct policy *policy,
     const struct sandbox_place *place, const struct cradle_fd *fds, size_t n,
-    const char *instance, struct buf *err)
+    const uint32_t *instance, struct buf *err)
 {
 	struct buf place_text;
-	char *path = xasprintf("%s/%s", l->libexec, policy->name);
+	char number[16], *path = xasprintf("%s/%s", l->libexec, policy->name);
 	struct cradle_fd all[SLOT_N];
 	char *argv[4];
 	int note, trace = -1;
@@ -156,8 +119,9 @@ spawn(struct launcher *l, const struct policy *policy,
 	place_format(place, &place_text);
 	argv[0] = path;
 	argv[1] = (char *)(uintptr_t)buf_cstr(&place_text);
-	argv[2] = (char *)(uintptr_t)instance;
+	argv[2] = instance == NULL ? NULL : number;
 	argv[3] = NULL;
+	snprintf(number, sizeof(number), "%u", instance == NULL ? 0 : *instance);
 	pid = sandbox_clone(&l->cradle, NULL);
 	if (pid == 0) {
 		if (cradle_child(&l->cradle, policy, all, n) == 0)
@@ -168,7 +132,8 @@ spawn(struct launcher *l, const struct policy *policy,
 		buf_printf(err, "cannot make a process: %s", strerror(errno));
 		fd_close(&note);
 	} else {
-		remember(l, policy, place, pid, note);
+		remember(l, policy, place, pid, instance == NULL ? 0 :
+		    *instance, note);
 	}
 	fd_close(&trace);
 	buf_clear(&place_text);
@@ -225,30 +190,36 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 	const struct policy *policy = policy_find(q->component);
 	struct sandbox_place place;
 	struct cradle_fd fds[4];
-	char instance[16];
 	size_t n = 0;
 	int filter;
 
-	if (policy == NULL || find_config(policy->name) == -1) {
-		buf_printf(err, "no such component in the plan");
+	if (policy == NULL) {
+		buf_puts(err, "no such component");
 		return;
 	}
+	if (limit_component(l, policy, q->instance, err) == -1)
+		return;
 	filter = filter_of(l, policy, q->trace != 0, err);
 	if (filter == -1)
 		return;
 	place = place_for(l, policy);
 	place.trace = q->trace != 0;
 	fds[n++] = (struct cradle_fd){ SLOT_BROKER, fd };
-	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, find_config(policy->name) };
+	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, limit_config(policy->name) };
 	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
 	if (str_eq(q->component, STR("qmgr")))
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, l->spool_fd };
-	snprintf(instance, sizeof(instance), "%u", q->instance);
 	out->uid = place.uid;
-	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, instance, err);
+	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
 }
 
 /* --- mailboxes ------------------------------------------------------------ */
+
+static bool
+is_ours(const struct launcher *l, int64_t id)
+{
+	return id >= l->uid_base && id < l->uid_base + CONF_UIDS;
+}
 
 /*
  * Whose mailbox: a login name that the system knows, or a number that the
@@ -261,7 +232,13 @@ mailbox_user(struct launcher *l, const struct launch_mailbox *q, uid_t *uid,
 	char name[65];
 	struct str dir = q->dir;
 	struct passwd *pw;
+	bool numbers = q->user.n == 0 && dir.n == 0;
 
+	/* Who delivers to users and to files of aliases, who to numbers. */
+	if (limit_config(numbers ? "virtual" : "local") == -1) {
+		buf_puts(err, "nobody in the plan delivers there");
+		return -1;
+	}
 	if (dir.n > 0) {
 		/* A file that an alias names. */
 		if (borrow_user(l, &dir, uid, gid) == -1) {
@@ -284,10 +261,13 @@ mailbox_user(struct launcher *l, const struct launch_mailbox *q, uid_t *uid,
 		*gid = pw->pw_gid;
 		*home = xstrdup(pw->pw_dir);
 	}
-	if (*uid == 0 || *gid == 0 ||
-	    ((int64_t)*uid >= l->uid_base && (int64_t)*uid < l->uid_base + 64)) {
+	/* No process can be given the id -1: there would be an error. */
+	if (*uid == (uid_t)-1 || *gid == (gid_t)-1 || *uid == 0 || *gid == 0 ||
+	    is_ours(l, *uid) || is_ours(l, *gid) ||
+	    (numbers && *uid < l->virtual_min)) {
 		buf_printf(err, "mail is not delivered with the rights of user"
-		    " id %u", (unsigned)*uid);
+		    " id %u and group id %u", (unsigned)*uid,
+		    (unsigned)*gid);
 		return -1;
 	}
 	return 0;
@@ -300,14 +280,15 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 	const struct policy *policy = policy_find(STR("mailbox"));
 	struct sandbox_place place = place_for(l, policy);
 	struct cradle_fd fds[SLOT_N];
-	char instance[16], *home = NULL;
+	char *home = NULL;
 	int filter = filter_of(l, policy, q->trace != 0, err), dir = -1, dir2 = -1;
 	uid_t uid;
 	gid_t gid;
 	size_t n = 0;
 
 	place.trace = q->trace != 0;
-	if (filter == -1 || find_config("mailbox") == -1 ||
+	if (filter == -1 || limit_config("mailbox") == -1 ||
+	    limit_requested(l, policy, "mailbox", err) == -1 ||
 	    mailbox_user(l, q, &uid, &gid, &home, err) == -1)
 		goto out;
 	if (l->cradle.level == LEVEL_ROOT) {
@@ -332,15 +313,14 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 		goto out;
 	}
 	fds[n++] = (struct cradle_fd){ SLOT_BROKER, fd };
-	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, find_config("mailbox") };
+	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, limit_config("mailbox") };
 	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
 	if (dir != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, dir };
 	if (dir2 != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_DIR2, dir2 };
-	snprintf(instance, sizeof(instance), "%u", q->instance);
 	out->uid = uid;
-	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, instance, err);
+	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
 	strlcpy(l->home_text, home, sizeof(l->home_text));
 	out->home = str_of(l->home_text);
 out:
@@ -365,15 +345,20 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 	pid_t pid;
 
 	buf_init(&err, 500);
-	order = order_make(q, &rules, l->directory, &place.uid, &place.gid,
-	    &err);
+	/* Those of users and aliases are local's, lines of master.cf pipe's. */
+	if (q->kind != COMMAND_MASTER && limit_config("local") == -1)
+		buf_puts(&err, "nobody in the plan delivers to users");
+	order = err.len > 0 ||
+	    limit_requested(l, policy, "command", &err) == -1 ? -1 :
+	    order_make(q, &rules, l->directory, &place.uid, &place.gid, &err);
 	pid = order == -1 ? -1 : cradle_run(&l->cradle, &place, l->queue_dir,
 	    path, component_env(policy), fd, order);
 	if (pid != -1) {
-		remember(l, policy, &place, pid, -1);
+		remember(l, policy, &place, pid, 0, -1);
 	} else {
-		launcher_say(l, 1, "command not run: %s", err.len > 0 ?
-		    buf_cstr(&err) : strerror(errno));
+		if (limit_line(l))
+			launcher_say(l, 1, "command not run: %s", err.len > 0 ?
+			    buf_cstr(&err) : strerror(errno));
 		order_refuse(fd, "mail system configuration error");
 	}
 	fd_close(&order);

@@ -206,7 +206,7 @@ order_refuse(int fd, const char *why)
 
 	buf_init(&b, 1024);
 	if (rec_encode(&b, edge_type(&edge_run, RUN_REFUSED), 0, &r) == 0 &&
-	    send(fd, buf_get(&b).p, b.len, MSG_NOSIGNAL) == -1)
+	    send(fd, buf_get(&b).p, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
 		buf_reset(&b); /* it has gone */
 	buf_clear(&b);
 }
