@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "conf/uids.h"
 #include "json.h"
@@ -237,7 +239,47 @@ struct table_check {
 	struct check *c;
 	const char *param;
 	const char *spec;
+	struct buf seen; /* names of files, with a line end behind each */
 };
+
+/* Several parameters name the same table. */
+static bool
+was_seen(struct table_check *t, const char *path)
+{
+	struct str all = buf_get(&t->seen), one;
+
+	while (str_token(&all, "\n", &one))
+		if (str_eq(one, str_of(path)))
+			return true;
+	buf_printf(&t->seen, "%s\n", path);
+	return false;
+}
+
+static const char *
+compiler(const struct table_check *t)
+{
+	return strncmp(t->param, "alias_", 6) == 0 ? "postalias" : "postmap";
+}
+
+/* Is it in our format?  That of another mail system has the same name. */
+static void
+check_compiled(struct table_check *t, const char *path)
+{
+	struct table *table;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd == -1) {
+		found(t->c, true, "%s: %s: %s", t->param, path,
+		    strerror(errno));
+		return;
+	}
+	table = table_open_fd(str_of(t->spec), fd, 0);
+	if (table_broken(table) != NULL)
+		found(t->c, true, "%s: %s (run %s %s)", t->param,
+		    table_broken(table), compiler(t), t->spec);
+	table_close(&table);
+}
 
 static int
 on_table_file(void *arg, enum table_file_kind kind, const char *path,
@@ -246,34 +288,69 @@ on_table_file(void *arg, enum table_file_kind kind, const char *path,
 	struct table_check *t = arg;
 	struct stat st, src;
 
+	if (was_seen(t, path))
+		return 0;
 	if (stat(path, &st) == -1) {
-		found(t->c, true, "%s: %s: %s: %s%s", t->param, t->spec, path,
-		    strerror(errno),
-		    kind == TABLE_FILE_COMPILED ?
-			" (run postmap or postalias)" :
-			"");
+		if (kind == TABLE_FILE_COMPILED)
+			found(t->c, true, "%s: %s: %s (run %s %s)", t->param,
+			    path, strerror(errno), compiler(t), t->spec);
+		else
+			found(t->c, true, "%s: %s: %s: %s", t->param, t->spec,
+			    path, strerror(errno));
 		return 0;
 	}
 	if (source != NULL && stat(source, &src) == 0 &&
 	    src.st_mtime > st.st_mtime)
 		found(t->c, false,
-		    "%s: %s is older than its source %s (run "
-		    "postmap or postalias)",
-		    t->param, path, source);
+		    "%s: %s is older than its source %s (run %s %s)", t->param,
+		    path, source, compiler(t), t->spec);
+	if (kind == TABLE_FILE_COMPILED)
+		check_compiled(t, path);
 	if ((st.st_mode & S_IWOTH) != 0)
 		found(t->c, true, "%s: %s: anybody may write there", t->param,
 		    path);
 	return 0;
 }
 
+/* Socket of a policy service, which looks like a table. */
+static bool
+is_service(const struct conf_list *list, size_t i)
+{
+	return i > 0 &&
+	    str_caseeq(list->v[i - 1].text, STR("check_policy_service"));
+}
+
+static void
+check_table(struct table_check *t, struct str name)
+{
+	struct table_env env = { .config_dir = t->c->in->dir };
+	struct buf err;
+	char *spec;
+
+	while (str_starts(name, STR("proxy:")))
+		name = str_sub(name, 6, name.n);
+	spec = str_dup(name);
+	t->spec = spec;
+	buf_init(&err, 1024);
+	if (table_files(name, &env, on_table_file, t, &err) == -1 &&
+	    err.len > 0 && !was_seen(t, spec))
+		found(t->c, true, "%s: %s: %s", t->param, spec, buf_cstr(&err));
+	buf_clear(&err);
+	free(spec);
+}
+
 static void
 check_tables(struct check *c)
 {
-	struct table_env env = { .config_dir = c->in->dir };
+	struct table_check t = { .c = c };
 
+	buf_init(&t.seen, 1 << 20);
 	for (unsigned id = 0; id < P_COUNT; id++) {
 		struct conf_list list;
 
+		/* Only newaliases reads alias_database. */
+		if (params[id].status != PS_OK || id == P_ALIAS_DATABASE)
+			continue;
 		switch (params[id].type) {
 		case PT_LIST:
 		case PT_MATCH:
@@ -285,25 +362,13 @@ check_tables(struct check *c)
 			continue;
 		}
 		list = conf_list(c->in->conf, (enum param_id)id);
-		for (size_t i = 0; i < list.n; i++) {
-			struct table_check t = { c, params[id].name, NULL };
-			struct buf err;
-			char *spec;
-
-			if (list.v[i].kind != CONF_TABLE)
-				continue;
-			spec = str_dup(list.v[i].full);
-			t.spec = spec;
-			buf_init(&err, 1024);
-			if (table_files(list.v[i].full, &env, on_table_file, &t,
-				&err) == -1 &&
-			    err.len > 0)
-				found(c, true, "%s: %s: %s", t.param, spec,
-				    buf_cstr(&err));
-			buf_clear(&err);
-			free(spec);
-		}
+		t.param = params[id].name;
+		for (size_t i = 0; i < list.n; i++)
+			if (list.v[i].kind == CONF_TABLE &&
+			    !is_service(&list, i))
+				check_table(&t, list.v[i].full);
 	}
+	buf_clear(&t.seen);
 }
 
 /* --- programs and walls --------------------------------------------------- */
@@ -385,6 +450,33 @@ check_walls(struct check *c)
 	buf_clear(&names);
 }
 
+/*
+ * Where all that is wrong is what is not supported, the rest can be looked at
+ * as well: nobody likes to be told of faults one after the other.
+ */
+static void
+check_rest(struct check *c, struct instance *in)
+{
+	int fd;
+
+	if (in->conf == NULL) {
+		fd = build_memfd(&in->build, NULL, 1);
+		if (fd != -1)
+			in->conf = conf_open(fd);
+		fd_close(&fd);
+	}
+	if (in->conf == NULL) {
+		c->errors += c->errors == 0;
+		return;
+	}
+	check_walls(c);
+	check_queue(c);
+	check_mail_dirs(c);
+	check_log(c);
+	check_tables(c);
+	check_programs(c);
+}
+
 int
 cmd_check(int argc, char *argv[])
 {
@@ -401,16 +493,7 @@ cmd_check(int argc, char *argv[])
 	c.warnings = (unsigned)in.build.rep.warnings;
 	check_config(&c);
 	check_overlays(&c);
-	if (in.conf != NULL) {
-		check_walls(&c);
-		check_queue(&c);
-		check_mail_dirs(&c);
-		check_log(&c);
-		check_tables(&c);
-		check_programs(&c);
-	} else if (c.errors == 0) {
-		c.errors = 1;
-	}
+	check_rest(&c, &in);
 	if (opt.json)
 		printf("{\"errors\":%u,\"warnings\":%u}\n", c.errors,
 		    c.warnings);

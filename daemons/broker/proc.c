@@ -263,6 +263,7 @@ on_spawned(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 	}
 	p->pid = (pid_t)a->pid;
 	p->uid = a->uid;
+	p->gid = a->gid;
 	free(p->home);
 	p->home = str_dup(a->home);
 	if (p->state == PROC_STOPPING)

@@ -190,6 +190,8 @@ collect_tables(struct launcher *l, const struct settings *s,
 	for (unsigned id = 0; id < P_COUNT; id++) {
 		struct conf_list list;
 
+		if (params[id].status != PS_OK)
+			continue; /* nobody reads it */
 		switch (params[id].type) {
 		case PT_LIST:
 		case PT_MATCH:

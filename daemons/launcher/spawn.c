@@ -210,6 +210,7 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 	if (str_eq(q->component, STR("qmgr")))
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, l->spool_fd };
 	out->uid = place.uid;
+	out->gid = place.gid;
 	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
 }
 
@@ -320,6 +321,7 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 	if (dir2 != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_DIR2, dir2 };
 	out->uid = uid;
+	out->gid = gid;
 	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
 	strlcpy(l->home_text, home, sizeof(l->home_text));
 	out->home = str_of(l->home_text);

@@ -447,6 +447,10 @@ put_named(struct making *m, const struct names *names)
 		if (items_parse(&it, any.type, buf_get(&value)) == -1)
 			items_clear(&it);
 		report_clear(&quiet);
+		if (names_class(names, str_of(v[i]->name))) {
+			it.rep = &m->b->rep;
+			items_check_rules(&it, str_of(names->classes));
+		}
 		blob_str(m->out, str_of(v[i]->name));
 		blob_i64(m->out, 0);
 		blob_str(m->out, buf_get(&value));

@@ -31,7 +31,10 @@ struct items {
 int items_parse(struct items *it, enum param_type type, struct str text);
 void items_clear(struct items *it);
 
-/* Warn of words that are nearly the names of restrictions. */
+/*
+ * Report restrictions that this version does not support, and warn of words
+ * that are nearly the names of restrictions.
+ */
 void items_check_rules(const struct items *it, struct str classes);
 
 /* Append to a snapshot. */

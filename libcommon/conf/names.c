@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "conf/eval.h"
 #include "conf/expand.h"
+#include "conf/later.h"
 #include "conf/value.h"
 
 static void
@@ -164,6 +165,17 @@ names_kind(const struct names *n, struct str name)
 	return NAME_UNKNOWN;
 }
 
+bool
+names_class(const struct names *n, struct str name)
+{
+	struct str all = str_of(n->classes), word;
+
+	while (str_token(&all, ", \t\r\n", &word))
+		if (str_caseeq(word, name))
+			return true;
+	return false;
+}
+
 /* ---- the check ---- */
 
 static void
@@ -209,6 +221,7 @@ static void
 check_later(struct build *b, struct eval *e, enum param_id id,
     const struct maincf_entry *at)
 {
+	struct later l = later_find(str_of(at->name));
 	struct buf set, dflt;
 
 	buf_init(&set, 1 << 20);
@@ -216,9 +229,9 @@ check_later(struct build *b, struct eval *e, enum param_id id,
 	if (eval_text(e, str_of(at->value), at, &set) == 0 &&
 	    eval_text(e, str_of(eval_default(e, id)), NULL, &dflt) == 0 &&
 	    !str_caseeq(buf_get(&set), buf_get(&dflt)))
-		report_add(&b->rep, REPORT_ERROR, at->file, at->line,
-		    "remove this line", "%s is not supported by this version",
-		    at->name);
+		report_add(&b->rep, REPORT_ERROR, at->file, at->line, l.advice,
+		    "%s is not supported by this version%s%s", at->name,
+		    *l.what == '\0' ? "" : ": ", l.what);
 	buf_clear(&set);
 	buf_clear(&dflt);
 }

@@ -33,6 +33,9 @@ void names_init(struct names *n, struct build *b);
 void names_clear(struct names *n);
 enum name_kind names_kind(const struct names *n, struct str name);
 
+/* Is it one of smtpd_restriction_classes? */
+bool names_class(const struct names *n, struct str name);
+
 /* Report everything that is set and may not be. */
 void names_check(struct names *n, struct build *b);
 

@@ -83,6 +83,7 @@
 #define launch_spawned_FIELDS(F) \
 	F(U32, pid) \
 	F(U32, uid) \
+	F(U32, gid) \
 	F(U32, error) \
 	F(STR, home, 1024) \
 	F(STR, text, 512)

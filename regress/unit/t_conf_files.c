@@ -159,8 +159,14 @@ test_errors(void **state)
 		  "(use one reject_rbl_client" },
 		{ "virtual_maps = hash:/x\n", "", "W main.cf, line 1: virtual_maps "
 		  "is the old name of another parameter (write virtual_alias_maps)" },
-		{ "smtpd_tls_security_level = may\n", "",
-		  "smtpd_tls_security_level is not supported by this version" },
+		{ "smtpd_milters = inet:x:1\n", "",
+		  "smtpd_milters is not supported by this version" },
+		{ "smtpd_recipient_restrictions = check_policy_service { "
+		  "inet:127.0.0.1:10023, timeout=10s }, reject\n", "",
+		  "smtpd_recipient_restrictions: check_policy_service is not "
+		  "supported by this version: policy services (leave it out)" },
+		{ "smtpd_restriction_classes = a\na = reject, SLEEP 1\n", "",
+		  "E main.cf, line 2: a: SLEEP is not supported" },
 		{ "max_use = 7\n", "", "W main.cf, line 1: max_use has no effect" },
 		{ "process_id = 7\n", "", "process_id cannot be set" },
 		{ "nosuch_destination_concurrency_limit = 7\n", "",
@@ -237,8 +243,8 @@ test_good(void **state)
 		"inet_protocols = ipv4, ipv6\n",
 		"mydestination = pcre:/x, !bad.example, example.com\n",
 		"virtual_mailbox_maps = inline:{ {a@b = x/}, {c@d = y/} }\n",
-		"smtpd_recipient_restrictions = check_policy_service { "
-		"inet:127.0.0.1:10023, timeout=10s }, reject\n" };
+		"smtpd_recipient_restrictions = check_client_access "
+		"inline:{ {a.example = OK} }, reject\n" };
 	static const char master[] = MASTER
 	    "587 inet n - - - - smtpd -o { mail_name = $only_in_master }\n"
 	    "	-o syslog_name=x/submission -v\n";
