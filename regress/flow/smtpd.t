@@ -60,7 +60,7 @@ my $c = client($stranger);
 is($c->banner->{raw}, "220 mx.test.example ESMTP here\r\n", 'banner');
 my $r = $c->ehlo;
 is_deeply([sort keys %{ $c->ext }],
-    [qw(8BITMIME DSN ENHANCEDSTATUSCODES PIPELINING SIZE VRFY)],
+    [qw(8BITMIME DSN ENHANCEDSTATUSCODES ETRN PIPELINING SIZE VRFY)],
     'extensions');
 is($c->ext->{SIZE}, 20000, 'SIZE tells the limit');
 said($c, 'EXPN list', '502 5.5.1');

@@ -19,7 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str p, body;
 	struct buf b;
 
-	if (size == 0 || (e = edge_at(data[0] % 16)) == NULL)
+	if (size == 0 || (e = edge_at(data[0] % 32)) == NULL)
 		return 0;
 	p = str_make(data + 1, size - 1);
 	buf_init(&b, REC_MAX);
