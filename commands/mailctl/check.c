@@ -138,6 +138,8 @@ check_queue_dir(struct check *c, const char *name, bool ours, mode_t mode)
 	char *path = xasprintf("%s/%s", c->in->queue_dir, name);
 	int64_t base = conf_int(c->in->conf, P_SANDBOX_UID_BASE);
 	uid_t want = ours ? 0 : (uid_t)conf_component_uid(base, "qmgr");
+	/* No name in a group database: who is in it reads what users post. */
+	gid_t group = (gid_t)want;
 	struct stat st;
 
 	if (lstat(path, &st) == -1)
@@ -155,6 +157,11 @@ check_queue_dir(struct check *c, const char *name, bool ours, mode_t mode)
 		    "%s: belongs to user id %u and not %u; a "
 		    "start mends that",
 		    path, (unsigned)st.st_uid, (unsigned)want);
+	else if (c->level == LEVEL_ROOT && st.st_gid != group)
+		found(c, true,
+		    "%s: belongs to group id %u and not %u, the queue "
+		    "manager's own; a start mends that",
+		    path, (unsigned)st.st_gid, (unsigned)group);
 	free(path);
 }
 

@@ -29,7 +29,6 @@
 
 #include "qmgr.h"
 
-#define DROP_SCAN_MS 60000 /* maildrop is looked into without being asked */
 #define LOOK_MS 200
 #define DISK_THREADS 4
 
@@ -133,12 +132,22 @@ on_store(int what, void *arg)
 	qmgr_touch(q);
 }
 
+/* maildrop is looked into without being asked, too. */
+static void
+next_drop_scan(struct qmgr *q)
+{
+	if (q->drop_scan_ms > 0)
+		timer_set(&q->drop_scan, q->drop_scan_ms);
+	else
+		timer_cancel(&q->drop_scan);
+}
+
 static void
 on_drop_scan(void *arg)
 {
 	struct qmgr *q = arg;
 
-	timer_set(&q->drop_scan, DROP_SCAN_MS);
+	next_drop_scan(q);
 	maildrop_scan(q);
 }
 
@@ -204,6 +213,7 @@ on_config(void *arg)
 
 	q->conf = boot_conf();
 	settings_apply(q);
+	next_drop_scan(q);
 	/* Who could not be had may be now. */
 	for (int i = 0; i < AGENT_N; i++)
 		demand_met(&q->agents[i].demand);
@@ -306,6 +316,6 @@ main(int argc, char *argv[])
 
 	boot_seal(peers, NELEM(peers), &hooks, q);
 	open_queue(q);
-	timer_set(&q->drop_scan, DROP_SCAN_MS);
+	next_drop_scan(q);
 	return boot_run();
 }

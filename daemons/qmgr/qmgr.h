@@ -299,6 +299,7 @@ struct qmgr {
 	struct timer wake; /* of scheduler and store */
 	int64_t look_ms;   /* when to look for what is due, monotonic */
 	struct timer drop_scan;
+	int64_t drop_scan_ms; /* the wake-up time of pickup's line; 0: never */
 	struct timer patience; /* how long we wait for agents at the end */
 	int spool_fd;
 	uint8_t secret[SIPHASH_KEY];

@@ -169,9 +169,13 @@ settings_apply(struct qmgr *q)
 	store_due_span(q->store, conf_ms(q->conf, P_QUEUE_RUN_DELAY) / 1000);
 	TAILQ_FOREACH(t, &q->transports, link)
 		t->current = false;
-	for (size_t i = 0; (sv = conf_service(q->conf, i)) != NULL; i++)
+	q->drop_scan_ms = 0;
+	for (size_t i = 0; (sv = conf_service(q->conf, i)) != NULL; i++) {
 		if (sv->socket == CONF_UNIX)
 			set_service(q, sv);
+		if (str_eq(sv->component, STR("pickup")))
+			q->drop_scan_ms = (int64_t)sv->wakeup * 1000;
+	}
 	/* These are ours whether a line of master.cf names them or not. */
 	for (size_t i = 0; i < NELEM(own); i++)
 		if (transport_find(q, str_of(own[i])) == NULL)

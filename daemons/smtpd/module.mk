@@ -11,5 +11,7 @@ t_smtpd_data_USES := smtpd
 t_smtpd_data_LIBS = $(TLS_LIBS)
 t_smtpd_restrict_USES := smtpd
 t_smtpd_restrict_LIBS = $(TLS_LIBS)
+t_smtpd_names_USES := smtpd
+t_smtpd_names_LIBS = $(TLS_LIBS)
 fuzz_smtpd_USES := smtpd
 fuzz_smtpd_LIBS = $(TLS_LIBS)

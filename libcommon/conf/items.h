@@ -36,6 +36,8 @@ void items_clear(struct items *it);
  * that are nearly the names of restrictions.
  */
 void items_check_rules(const struct items *it, struct str classes);
+/* Their names, up to NULL: more than this version's server knows. */
+extern const char *const restriction_names[];
 
 /* Append to a snapshot. */
 void items_write(const struct items *it, struct buf *out);

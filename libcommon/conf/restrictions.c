@@ -11,7 +11,7 @@
 #include "conf/later.h"
 #include "conf/params.h"
 
-static const char *const names[] = { "permit", "reject", "defer",
+const char *const restriction_names[] = { "permit", "reject", "defer",
 	"defer_if_permit", "defer_if_reject", "warn_if_reject",
 	"permit_mynetworks", "permit_inet_interfaces",
 	"permit_sasl_authenticated", "permit_tls_clientcerts",
@@ -120,7 +120,7 @@ items_check_rules(const struct items *it, struct str classes)
 		if (word.n < 8 || str_chr(word, '_') == -1 ||
 		    str_chr(word, '.') != -1)
 			continue;
-		near = name_nearest(word, names);
+		near = name_nearest(word, restriction_names);
 		if (near == NULL || str_caseeq(word, str_of(near)))
 			continue;
 		snprintf(advice, sizeof(advice), "did you mean %s?", near);

@@ -128,7 +128,7 @@ for my $c (@cases) {
 	my ($addr, $good, $dsn, $says) = @$c;
 	my $word = $good ? 'deliverable' : 'undeliverable';
 	my $part = $about->{$addr} // '';
-	my ($line) = $pi->grep_log(qr/\Q$id\E: to=<\Q$addr\E>,.*status=$word \(/);
+	my $line = $pi->wait_log(qr/\Q$id\E: to=<\Q$addr\E>,.*status=$word \(/);
 	my ($why) = ($line // '') =~ /status=\S+ \((.*)\)$/;
 
 	like($part, qr/^Action: $word$/m, "$addr: $word");
