@@ -194,6 +194,7 @@ on_reloaded(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 		str_copy(str_sub(d->text, 0, sizeof(text) - 1), text,
 		    sizeof(text));
 		broker_say(br, 1, "reload: %s", text);
+		plan_clear(&br->next); /* it may have come in part */
 		finish_reload(br, (int)d->error, text);
 		return;
 	}

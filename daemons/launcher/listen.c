@@ -100,7 +100,8 @@ listen_inet(struct launcher *l, const struct netaddr *a, struct buf *err)
 		    strerror(errno), errno == EADDRINUSE ?
 		    " (another mail server? see inet_interfaces and "
 		    "master.cf)" : errno == EACCES ?
-		    " (ports below 1024 need root)" : "");
+		    " (ports below 1024 need root)" : errno == EADDRNOTAVAIL ?
+		    " (no interface has this address)" : "");
 		free(key);
 		return -1;
 	}
