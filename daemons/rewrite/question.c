@@ -35,6 +35,16 @@ vouch(const struct rewrite *rw, const struct route *route)
 	return ticket_route(k, route->nexthop);
 }
 
+/*
+ * What commands would take for an option of theirs is nobody's address,
+ * wherever it comes from: a client, a user of sendmail, an alias.
+ */
+static bool
+is_option(const struct conf *c, struct str addr)
+{
+	return str_starts(addr, STR("-")) && !conf_bool(c, P_ALLOW_MIN_USER);
+}
+
 /* 1: the answer is complete; 0: it waits. */
 static int
 work(struct question *q, struct resolve_answer *a, struct buf *addr,
@@ -45,7 +55,8 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 	enum asked r;
 
 	a->status = RESOLVE_OK;
-	if (standard_form(q->rw->conf, q->addr, addr) == -1) {
+	if (standard_form(q->rw->conf, q->addr, addr) == -1 ||
+	    is_option(q->rw->conf, buf_get(addr))) {
 		a->status = RESOLVE_BAD;
 		a->text = STR("bad address syntax");
 		return 1;

@@ -247,6 +247,9 @@ test_meaning(void **state)
 		{ "!u%@mx.example.org", RESOLVE_OK, CLASS_LOCAL, EXISTS_NO,
 		    "!u%@mx.example.org", "local", "mx.example.org", true },
 		{ "u@b..c", RESOLVE_BAD, 0, 0, NULL, NULL, NULL, false },
+		/* An option of whatever command gets it. */
+		{ "-oX@special.example", RESOLVE_BAD, 0, 0, NULL, NULL, NULL,
+		    false },
 	};
 
 	(void)state;
