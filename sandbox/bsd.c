@@ -241,8 +241,9 @@ sandbox_aloof(void)
 }
 
 void
-sandbox_leash(void)
+sandbox_leash(pid_t parent)
 {
+	(void)parent;
 }
 
 int

@@ -356,7 +356,9 @@ sandbox_aloof(void)
 }
 
 void
-sandbox_leash(void)
+sandbox_leash(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != parent)
+		_exit(70);
 }

@@ -154,8 +154,11 @@ pid_t cradle_run(const struct cradle *c, const struct sandbox_place *place,
 
 /* Nobody of our own user may trace us or look into our memory. */
 void sandbox_aloof(void);
-/* This process is killed when its parent ends, however it ends. */
-void sandbox_leash(void);
+/*
+ * This process is killed when its parent ends, however it ends; at once, if
+ * that is not the parent any more.
+ */
+void sandbox_leash(pid_t parent);
 
 /*
  * The policy's filter as a sealed memory file of struct sock_filter, made

@@ -75,10 +75,11 @@ void parts_of(struct str addr, struct str delimiters, struct parts *out);
 bool start_words(struct str text, struct words *out);
 
 /*
- * Become the command: never returns.  in and out are its standard descriptors.
+ * Become the command: never returns.  in and out are its standard descriptors;
+ * it does not outlive parent, who calls.
  */
 void start_child(const struct order_run *o, const struct words *argv,
-    const struct words *env, const char *dir, int in, int out)
+    const struct words *env, const char *dir, int in, int out, pid_t parent)
     __attribute__((noreturn));
 
 #endif

@@ -29,6 +29,7 @@
 #include "command.h"
 
 #define WAIT_MS 60000 /* for the asker to say which message */
+#define READS_MAX 16  /* of the command's output, in one turn */
 
 struct command {
 	struct loop *loop;
@@ -72,21 +73,27 @@ refuse(struct command *c, const char *why)
 
 /* --- the child ------------------------------------------------------------ */
 
-/* What it says beyond what is kept is taken from it all the same. */
+/*
+ * What it says beyond what is kept is taken from it all the same.  A turn takes
+ * no more than a pipe holds: one that writes without end has its time, too.
+ */
 static void
 on_output(int what, void *arg)
 {
 	struct command *c = arg;
 	char text[4096];
-	ssize_t n;
+	ssize_t n = 1;
 
 	(void)what;
-	while ((n = read(c->out_fd, text, sizeof(text))) > 0) {
+	for (int i = 0; i < READS_MAX && n > 0; i++) {
 		size_t room = COMMAND_OUTPUT_MAX - c->output.len;
 
-		buf_add(&c->output, text, (size_t)n < room ? (size_t)n : room);
+		n = read(c->out_fd, text, sizeof(text));
+		if (n > 0)
+			buf_add(&c->output, text,
+			    (size_t)n < room ? (size_t)n : room);
 	}
-	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 		watch_set(&c->out, 0);
 }
 
@@ -109,12 +116,12 @@ on_child(int sig, void *arg)
 		finish(c, RUN_SIGNALED, (unsigned)WTERMSIG(status));
 }
 
-/* All of its group: it began a session of its own. */
+/* All of its group: it begins a session of its own, or is about to. */
 static void
 put_down(struct command *c)
 {
-	if (c->pid > 0)
-		kill(-c->pid, SIGKILL);
+	if (c->pid > 0 && kill(-c->pid, SIGKILL) == -1)
+		kill(c->pid, SIGKILL);
 }
 
 static void
@@ -147,6 +154,7 @@ static void
 start(struct command *c)
 {
 	struct run_stdin rec;
+	pid_t self = getpid();
 	int in[2], out[2];
 
 	memset(&rec, 0, sizeof(rec));
@@ -157,7 +165,7 @@ start(struct command *c)
 	c->pid = fork();
 	if (c->pid == 0)
 		start_child(&c->order, &c->argv, &c->env, c->dir, in[0],
-		    out[1]);
+		    out[1], self);
 	close(in[0]);
 	close(out[1]);
 	if (c->pid == -1) {

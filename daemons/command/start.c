@@ -91,14 +91,14 @@ signals_default(void)
 
 void
 start_child(const struct order_run *o, const struct words *argv,
-    const struct words *env, const char *dir, int in, int out)
+    const struct words *env, const char *dir, int in, int out, pid_t parent)
 {
 	setsid();
 	/* Its descriptors have numbers above these: see main(). */
 	if (dup2(in, 0) == -1 || dup2(out, 1) == -1 || dup2(out, 2) == -1)
 		_exit(EX_TEMPFAIL);
 	closefrom(3);
-	sandbox_leash();
+	sandbox_leash(parent);
 	signals_default();
 	umask(077);
 	if (dir[0] != '\0' && chdir(dir) == -1)

@@ -25,7 +25,7 @@ my $pi = Postern::Instance->new(
 	alias_maps => 'texthash:aliases',
 	queue_run_delay => '1s', minimal_backoff_time => '1s',
 	maximal_backoff_time => '1s',
-	slow_time_limit => '1s', export_environment => 'TZ HIDDEN=seen',
+	slow_time_limit => '1s', endless_time_limit => '1s', export_environment => 'TZ HIDDEN=seen',
 	relay_domains => 'pipe.example' });
 my $dir = $pi->dir;
 my $out = "$dir/out";
@@ -81,13 +81,14 @@ $pi->{master} = [
     line('gone', "user=$user argv=$dir/nosuch"),
     line('early', "user=$user argv=/bin/true"),
     line('killed', "user=$user argv=/bin/sh -c {kill -TERM \$\$\$\$}"),
+    line('endless', "user=$user argv=/bin/sh -c {yes & yes & exec yes}"),
     line('asroot', 'user=root argv=/usr/bin/touch ' . "$out/asroot"),
     line('nouser', "user=nosuchuser argv=/bin/true"),
 ];
 my @names = map { (split)[0] } @{ $pi->{master} };
 $pi->file('transport', map { "$_.pipe.example $_:Next.$_\n" } @names);
 $pi->set(relay_domains => join ', ', map { "$_.pipe.example" } @names);
-$pi->file('aliases', '');
+$pi->file('aliases', "option -oX\@all.pipe.example\n");
 $pi->write_master;
 $pi->start;
 
@@ -203,6 +204,16 @@ like(fate('x@slow.pipe.example'),
     '${transport}_time_limit');
 my ($left) = got('sleeper.pid') =~ /(\d+)/;
 ok(wait_until(sub { !kill 0, $left }, 5), 'its children are killed with it');
+
+like(fate('x@endless.pipe.example'),
+    qr/status=bounced \(Command time limit exceeded: /,
+    'one that never stops talking');
+unlink glob "$out/all.*";
+like(fate('option@local.example'), qr/status=(?:sent|bounced)/,
+    'an alias that leads to what is like an option');
+ok(defined $pi->wait_log(qr/dsn=5\.1\.3, status=bounced \(bad address/, 15),
+    'it is nobody\'s address');
+ok(!-e "$out/all.args", 'and no command gets it');
 
 # --- while it runs -----------------------------------------------------------
 $pi->send(to => 'x@hold.pipe.example');
