@@ -61,14 +61,15 @@ borrow_dir(struct launcher *l, const char *path, uid_t uid, gid_t gid)
 
 /*
  * Users whose tables or included files were opened for lookup: they have a say
- * in who gets mail, and files that they name are written with their rights.
+ * in who gets mail, and files that they name are written, and commands run,
+ * with their rights.
  */
 #define LENDERS_MAX 64
 static uid_t lenders[LENDERS_MAX];
 static size_t nlenders;
 
-static bool
-is_lender(uid_t uid)
+bool
+borrow_lent(uid_t uid)
 {
 	for (size_t i = 0; i < LENDERS_MAX && i < nlenders; i++)
 		if (lenders[i] == uid)
@@ -81,7 +82,7 @@ borrow_note(int fd)
 {
 	struct stat st;
 
-	if (fd != -1 && fstat(fd, &st) == 0 && !is_lender(st.st_uid))
+	if (fd != -1 && fstat(fd, &st) == 0 && !borrow_lent(st.st_uid))
 		lenders[nlenders++ % LENDERS_MAX] = st.st_uid;
 }
 
@@ -94,7 +95,7 @@ borrow_user(const struct launcher *l, struct str *path, uid_t *uid, gid_t *gid)
 
 	if (!str_token(path, ":", &number) ||
 	    str_u64(number, UINT32_MAX, &owner) == -1 ||
-	    !is_lender((uid_t)owner)) {
+	    !borrow_lent((uid_t)owner)) {
 		errno = EPERM;
 		return -1;
 	}

@@ -155,6 +155,8 @@ uid_t files_uid(const struct launcher *l, const char *component);
 int borrow_dir(struct launcher *l, const char *path, uid_t uid, gid_t gid);
 /* A table or included file was opened: its owner may be borrowed from. */
 void borrow_note(int fd);
+/* Was it?  Root's are taken for granted. */
+bool borrow_lent(uid_t uid);
 /*
  * Whose rights: cuts `UID:' off the path, 0 being default_privs.  -1 when that
  * is root, nobody at all, or one who owns no table.

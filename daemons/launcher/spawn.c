@@ -350,6 +350,10 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 	/* Those of users and aliases are local's, lines of master.cf pipe's. */
 	if (q->kind != COMMAND_MASTER && limit_config("local") == -1)
 		buf_puts(&err, "nobody in the plan delivers to users");
+	else if (q->kind == COMMAND_ALIAS && !borrow_lent((uid_t)q->uid))
+		/* lookup's word on who owns a table is not enough. */
+		buf_printf(&err, "user id %u owns no alias file",
+		    (unsigned)q->uid);
 	order = err.len > 0 ||
 	    limit_requested(l, policy, "command", &err) == -1 ? -1 :
 	    order_make(q, &rules, l->directory, &place.uid, &place.gid, &err);

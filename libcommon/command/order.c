@@ -110,6 +110,28 @@ line_order(const struct conf *c, const struct pipe_args *a,
 	o->flags |= (a->flags & PIPE_QUOTE) ? ORDER_QUOTE : 0;
 }
 
+/*
+ * Does the configuration have commands of this kind at all?  Who vouches for
+ * them may have been taken over, and may not bring them in.
+ */
+static bool
+has_kind(const struct conf *c, enum command_kind kind)
+{
+	switch (kind) {
+	case COMMAND_MAPS:
+		return conf_list(c, P_MAILBOX_COMMAND_MAPS).n > 0;
+	case COMMAND_ALIAS:
+		return conf_has(c, P_ALLOW_MAIL_TO_COMMANDS, "alias") ||
+		    conf_has(c, P_ALLOW_MAIL_TO_COMMANDS, "include");
+	case COMMAND_FORWARD:
+		return conf_has(c, P_ALLOW_MAIL_TO_COMMANDS, "forward");
+	case COMMAND_MASTER:
+	case COMMAND_MAILBOX: /* the text is the configuration's own */
+		break;
+	}
+	return true;
+}
+
 static void
 local_order(const struct conf *c, struct str text, struct order_run *o)
 {
@@ -188,6 +210,10 @@ order_make(const struct launch_command *q, const struct person_rules *rules,
 	}
 	if (master && pipe_args_read(conf_self(c)->args, &a, err) == -1)
 		return -1;
+	if (!has_kind(c, (enum command_kind)q->kind)) {
+		buf_puts(err, "main.cf has no commands of this kind");
+		return -1;
+	}
 	r = master ? person_by_line(&p, &a, err) : q->kind == COMMAND_ALIAS ?
 	    person_by_owner(&p, q->uid, c, err) :
 	    person_by_name(&p, q->user, err);
