@@ -167,6 +167,11 @@ for my $dep (grep { $_ ne '\\' } split ' ', $deps) {
 	    "setup installs $package for $module");
 }
 
+# --- what is run ---------------------------------------------------------------------
+
+is_deeply([grep { !-x } files(qr{^(?:regress/.*\.t|setup|\.ci/run)$})], [],
+    'every test is executable: nobody would run it otherwise');
+
 # --- what must not be there --------------------------------------------------------
 
 my @setid;
