@@ -114,6 +114,24 @@ port_name(void *arg, const struct netaddr *a, struct session *s)
 }
 
 static void
+on_records(unsigned type, const void *rec, int *fds, void *arg)
+{
+	(void)fds;
+	session_records(arg, type == DNS_RECORDS ? rec : NULL);
+}
+
+static uint64_t
+port_records(void *arg, uint16_t rrtype, struct str name, struct session *s)
+{
+	struct dns_query q = { .rrtype = rrtype, .name = name };
+	struct peers *p = arg;
+	struct chan *ch = peer_first(&p->dns);
+
+	return ch == NULL ? 0 :
+			    chan_ask(ch, DNS_QUERY, &q, NULL, on_records, s);
+}
+
+static void
 on_flushed(unsigned type, const void *rec, int *fds, void *arg)
 {
 	const struct spool_flushed *a = rec;
@@ -128,7 +146,8 @@ port_flush(void *arg, struct str domain, struct session *s)
 	struct spool_flush q = { .domain = domain };
 	struct peers *p = arg;
 
-	return p->qmgr == NULL ? 0 :
+	return p->qmgr == NULL ?
+	    0 :
 	    chan_ask(p->qmgr, SPOOL_FLUSH, &q, NULL, on_flushed, s);
 }
 
@@ -197,6 +216,7 @@ static const struct ports ports = {
 	.resolve = port_resolve,
 	.lookup = port_lookup,
 	.name = port_name,
+	.records = port_records,
 	.flush = port_flush,
 	.forget = port_forget,
 	.want = port_want,

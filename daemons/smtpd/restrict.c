@@ -102,6 +102,7 @@ new_question(struct eval *e)
 	resolver_drop(&e->s->w->resolver, &e->held);
 	e->ask = ASK_NONE;
 	e->step = 0;
+	e->later = false;
 }
 
 static void
@@ -322,6 +323,37 @@ eval_lookup(struct eval *e, unsigned how, struct str param, struct str table,
 	e->ask = ASK_SENT;
 	e->step++;
 	return RULE_WAIT;
+}
+
+void
+eval_records_answer(struct eval *e, const struct dns_records *a)
+{
+	e->ask = ASK_DONE;
+	e->status = LOOKUP_LATER;
+	buf_reset(&e->value);
+	if (a == NULL || a->status == DNS_LATER)
+		return;
+	e->status = a->status == DNS_OK && a->records.n > 0 ? LOOKUP_FOUND :
+							      LOOKUP_NOT_FOUND;
+	/* The first ones are enough. */
+	buf_str(&e->value, str_sub(a->records, 0, EVAL_VALUE_MAX));
+}
+
+bool
+eval_records(struct eval *e, uint16_t rrtype, struct str name)
+{
+	struct session *s = e->s;
+	struct worker *w = s->w;
+
+	e->step++;
+	s->dns_ask =
+	    w->ports->records(w->ports_arg, rrtype, str_sub(name, 0, 255), s);
+	if (s->dns_ask == 0) {
+		e->later = true;
+		return false;
+	}
+	e->ask = ASK_SENT;
+	return true;
 }
 
 /* --- how refusals are worded ---------------------------------------------- */

@@ -18,6 +18,7 @@
  * component asks and returns RULE_WAIT: evaluation stops there, and when the
  * answer is in, eval_run() calls the same rule again.
  */
+struct dns_records;
 struct session;
 struct resolved;
 
@@ -74,6 +75,7 @@ struct eval {
 	uint8_t status;
 	struct buf value;
 	struct resolved *held; /* an address that a rule asked about */
+	bool later;	       /* something could not be found out */
 
 	/* RULE_REJECT: what to answer. */
 	int code;
@@ -101,6 +103,9 @@ void eval_reset(struct eval *e);
 
 /* The answer to a lookup that a rule sent; a NULL: none can come. */
 void eval_answer(struct eval *e, const struct lookup_answer *a);
+
+/* The same to a question to the DNS. */
+void eval_records_answer(struct eval *e, const struct dns_records *a);
 
 /* --- for rules ------------------------------------------------------------ */
 
@@ -133,10 +138,20 @@ bool eval_enter_text(struct eval *e, struct str text, int access);
 enum verdict eval_lookup(struct eval *e, unsigned how, struct str param,
     struct str table, struct str key);
 
-/* restrict_rules.c, restrict_access.c */
+/*
+ * Ask for the records of one type: true, and the rule has to wait.  False when
+ * nobody can be asked; e->later tells.  Then e->status is that of a lookup, and
+ * e->value has a line for each record.
+ */
+bool eval_records(struct eval *e, uint16_t rrtype, struct str name);
+
+/* What rewrite says of the sender; RULE_DUNNO when e->held has it. */
+enum verdict eval_resolve_sender(struct eval *e);
+
+/* restrict_rules.c, restrict_access.c, restrict_dns.c */
 extern const struct rule_def rule_listed;
 rule_fn on_unknown_rule, on_class, on_bare_table, on_warn_if_reject;
-rule_fn on_access;
+rule_fn on_access, on_unknown_domain, on_unknown_helo;
 /* Is this address (of the sender, of the recipient) one we do not have? */
 enum verdict reject_unlisted(struct eval *e, enum stage st);
 /* Look this up in the rule's table, and do as the entry says. */

@@ -363,9 +363,8 @@ on_sender_resolved(void *arg)
 	session_wake(arg);
 }
 
-/* What rewrite says of the sender; RULE_DUNNO when e->held has it. */
-static enum verdict
-resolve_sender(struct eval *e)
+enum verdict
+eval_resolve_sender(struct eval *e)
 {
 	struct session *s = e->s;
 
@@ -389,7 +388,7 @@ unlisted_sender(struct eval *e)
 
 	if (e->s->mail == NULL || e->s->mail->sender[0] == '\0')
 		return RULE_DUNNO;
-	if (resolve_sender(e) == RULE_WAIT)
+	if (eval_resolve_sender(e) == RULE_WAIT)
 		return RULE_WAIT;
 	a = e->held;
 	if (!a->ready || a->failed || a->status == RESOLVE_LATER)
@@ -453,6 +452,12 @@ const struct rule_def rule_defs[] = {
 { "reject_unknown_client", on_unknown_client, SHAPE_PLAIN, 0, 0 },
 { "reject_unknown_reverse_client_hostname", on_unknown_client, SHAPE_PLAIN,
 	1, 0 },
+{ "reject_unknown_sender_domain", on_unknown_domain, SHAPE_PLAIN, STAGE_SENDER,
+	0 },
+{ "reject_unknown_recipient_domain", on_unknown_domain, SHAPE_PLAIN,
+	STAGE_RCPT, 0 },
+{ "reject_unknown_helo_hostname", on_unknown_helo, SHAPE_PLAIN, 0, 0 },
+{ "reject_unknown_hostname", on_unknown_helo, SHAPE_PLAIN, 0, 0 },
 { "reject_unauth_pipelining", on_pipelining, SHAPE_PLAIN, 0, 0 },
 { "reject_multi_recipient_bounce", on_multi_bounce, SHAPE_PLAIN, 0, 0 },
 { "reject_plaintext_session", on_plaintext, SHAPE_PLAIN, 0, 0 },

@@ -203,6 +203,10 @@ read_codes(struct service *sv)
 
 	for (size_t i = 0; i < NELEM(codes); i++)
 		*codes[i].p = (int)conf_int(sv->conf, codes[i].id);
+	sv->unk_addr_now =
+	    conf_is(sv->conf, P_UNKNOWN_ADDRESS_TEMPFAIL_ACTION, "defer");
+	sv->unk_helo_now =
+	    conf_is(sv->conf, P_UNKNOWN_HELO_HOSTNAME_TEMPFAIL_ACTION, "defer");
 }
 
 static const struct {

@@ -72,6 +72,7 @@ struct service {
 	int bad_name, non_fqdn, relay_code, unk_client, multi_bounce;
 	int unk_local, unk_relay, unk_alias, unk_mailbox, plaintext;
 	int unk_address, unk_helo;
+	bool unk_addr_now, unk_helo_now; /* defer at once, not if_permit */
 	struct str null_key;
 	struct str no_rules; /* why it must not take mail, or empty */
 };

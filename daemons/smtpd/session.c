@@ -246,6 +246,16 @@ session_looked_up(struct session *s, const struct lookup_answer *a)
 	}
 }
 
+void
+session_records(struct session *s, const struct dns_records *a)
+{
+	s->dns_ask = 0;
+	if (s->wait != WAIT_RULE)
+		return;
+	eval_records_answer(s->eval, a);
+	session_wake(s);
+}
+
 /* --- birth and death ------------------------------------------------------ */
 
 struct session *
@@ -288,9 +298,11 @@ forget_questions(struct session *s)
 		w->ports->forget(w->ports_arg, PORT_DNS, s->name_ask);
 	if (s->lookup_ask != 0)
 		w->ports->forget(w->ports_arg, PORT_LOOKUP, s->lookup_ask);
+	if (s->dns_ask != 0)
+		w->ports->forget(w->ports_arg, PORT_DNS, s->dns_ask);
 	if (s->flush_ask != 0)
 		w->ports->forget(w->ports_arg, PORT_FLUSH, s->flush_ask);
-	s->name_ask = s->lookup_ask = s->flush_ask = 0;
+	s->name_ask = s->lookup_ask = s->dns_ask = s->flush_ask = 0;
 	resolver_unwait(&s->rwait);
 	slots_unwait(&w->slots, &s->swait);
 }
@@ -435,6 +447,11 @@ session_timeout(struct session *s)
 			s->nets_known = s->nets_later = true;
 		break;
 	case WAIT_RULE:
+		/* What comes now is the answer to nothing any more. */
+		if (s->dns_ask != 0)
+			s->w->ports->forget(s->w->ports_arg, PORT_DNS,
+			    s->dns_ask);
+		s->dns_ask = 0;
 		eval_answer(s->eval, NULL);
 		break;
 	case WAIT_TLS:

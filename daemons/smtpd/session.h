@@ -127,7 +127,7 @@ struct session {
 	/* Trusted? A table in mynetworks has to be asked. */
 	bool nets_known, in_nets, nets_later;
 	size_t nets_at;
-	uint64_t lookup_ask, flush_ask;
+	uint64_t lookup_ask, dns_ask, flush_ask;
 
 	enum session_state state;
 	enum session_wait wait;
@@ -201,6 +201,7 @@ void session_stop(struct session *s);
 /* Answers to its questions. */
 void session_named(struct session *s, const struct dns_named *a);
 void session_looked_up(struct session *s, const struct lookup_answer *a);
+void session_records(struct session *s, const struct dns_records *a);
 void session_flushed(struct session *s, int error);
 void session_slot_lost(struct session *s);
 void session_committed(struct session *s, const struct spool_accepted *a);

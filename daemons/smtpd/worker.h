@@ -42,6 +42,9 @@ struct ports {
 	uint64_t (
 	    *lookup)(void *arg, const struct lookup_find *q, struct session *s);
 	uint64_t (*name)(void *arg, const struct netaddr *a, struct session *s);
+	/* Records of one type; session_records() has the answer. */
+	uint64_t (*records)(void *arg, uint16_t rrtype, struct str name,
+	    struct session *s);
 	/* Deliver what waits for a domain; session_flushed() has the answer. */
 	uint64_t (*flush)(void *arg, struct str domain, struct session *s);
 	void (*forget)(void *arg, enum port port, uint64_t handle);

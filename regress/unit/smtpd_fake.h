@@ -53,6 +53,7 @@ struct fake {
 	const char *reverse; /* what PTR says when that is all there is */
 	const char *table[16][2];
 	uint8_t table_fails; /* a status for every lookup, or 0 */
+	bool no_dns;
 
 	/* The message that was submitted last. */
 	uint64_t slot;
@@ -113,6 +114,17 @@ fake_name(void *arg, const struct netaddr *a, struct session *s)
 {
 	(void)a;
 	return fake_add(arg, PORT_DNS, NULL, s, STR_NONE);
+}
+
+/* `15 domain` */
+static inline uint64_t
+fake_records(void *arg, uint16_t rrtype, struct str name, struct session *s)
+{
+	struct fake *f = arg;
+	char key[256];
+
+	snprintf(key, sizeof(key), "%u " STR_FMT, rrtype, STR_ARG(name));
+	return f->no_dns ? 0 : fake_add(f, PORT_DNS, NULL, s, str_of(key));
 }
 
 static inline uint64_t
@@ -187,6 +199,7 @@ static const struct ports fake_ports = {
 	.resolve = fake_resolve,
 	.lookup = fake_lookup,
 	.name = fake_name,
+	.records = fake_records,
 	.flush = fake_flush,
 	.forget = fake_forget,
 	.want = fake_want,
@@ -270,6 +283,35 @@ answer_name(struct fake *f, struct fake_ask *q)
 	session_named(q->s, &a);
 }
 
+/*
+ * far.example has an MX host, host.example an address of its own, six.example
+ * one of the other kind, null.example takes no mail, slow.example cannot be
+ * found out about, half.example has an address but its mail servers cannot be
+ * found out; nothing else is there.
+ */
+static inline void
+answer_records(struct fake *f, struct fake_ask *q)
+{
+	static const char *const there[][2] = {
+		{ "15 far.example", "10 mx.far.example\n" },
+		{ "1 host.example", "192.0.2.1\n" },
+		{ "28 six.example", "2001:db8::1\n" },
+		{ "15 null.example", "0 .\n" },
+		{ "1 half.example", "192.0.2.2\n" },
+	};
+	struct dns_records a = { .status = DNS_NOT_FOUND };
+
+	(void)f;
+	if (str_ends(str_of(q->key), STR(" slow.example")) ||
+	    str_eq(str_of(q->key), STR("15 half.example")))
+		a.status = DNS_LATER;
+	for (size_t i = 0; i < NELEM(there); i++)
+		if (strcmp(q->key, there[i][0]) == 0)
+			a = (struct dns_records){ .status = DNS_OK,
+				.records = str_of(there[i][1]) };
+	session_records(q->s, &a);
+}
+
 static inline void
 answer_all(struct fake *f)
 {
@@ -286,6 +328,8 @@ answer_all(struct fake *f)
 			answer_lookup(f, &copy);
 		else if (copy.port == PORT_FLUSH)
 			session_flushed(copy.s, EPERM);
+		else if (copy.key[0] != '\0')
+			answer_records(f, &copy);
 		else
 			answer_name(f, &copy);
 	}

@@ -267,6 +267,60 @@ static const struct {
 	    "was made temporary" },
 	{ STAGE_RCPT, "defer_if_reject", "h", "", "<bob@example.com>",
 	    "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@far.example",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@host.example",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@six.example",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@half.example",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@[192.0.2.9]",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h",
+	    "alice@example.com", "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@gone.example",
+	    "<bob@example.com>",
+	    "450 4.1.8 <a@gone.example>: Sender address rejected: Domain "
+	    "not found" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain, reject", "h",
+	    "a@slow.example", "<bob@example.com>",
+	    "554 5.7.1 <a@slow.example>: Sender address rejected: Access "
+	    "denied" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@slow.example",
+	    "<bob@example.com>",
+	    "450 4.1.8 <a@slow.example>: Sender address rejected: Domain "
+	    "not found" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@null.example",
+	    "<bob@example.com>",
+	    "550 5.7.27 <a@null.example>: Sender address rejected: Domain "
+	    "null.example does not accept mail (nullMX)" },
+	{ STAGE_SENDER, "reject_unknown_sender_domain", "h", "a@later.example",
+	    "<bob@example.com>",
+	    "450 4.1.8 <a@later.example>: Sender address rejected: Domain "
+	    "not found" },
+	{ STAGE_RCPT, "reject_unknown_recipient_domain", "h", "",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_RCPT, "reject_unknown_recipient_domain", "h", "",
+	    "<bob@relay.example>",
+	    "450 4.1.2 <bob@relay.example>: Recipient address rejected: "
+	    "Domain not found" },
+	{ STAGE_HELO, "reject_unknown_helo_hostname", "host.example", "",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_HELO, "reject_unknown_helo_hostname", "far.example", "",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_HELO, "reject_unknown_helo_hostname", "[192.0.2.7]", "",
+	    "<bob@example.com>", "250 2.1.5 Ok" },
+	{ STAGE_HELO, "reject_unknown_helo_hostname", "gone.example", "",
+	    "<bob@example.com>",
+	    "450 4.7.1 <gone.example>: Helo command rejected: Host not "
+	    "found" },
+	{ STAGE_HELO, "reject_unknown_hostname", "slow.example", "",
+	    "<bob@example.com>",
+	    "450 4.7.1 <slow.example>: Helo command rejected: Host not "
+	    "found" },
 	{ STAGE_RELAY, "defer_unauth_destination", "h", "", "<joe@far.example>",
 	    "454 4.7.1 <joe@far.example>: Relay access denied" },
 };
@@ -322,7 +376,7 @@ t_rules(void **state)
 		r = dialogue(&f, STRANGER, rules[i].helo, rules[i].sender,
 		    rules[i].rcpt);
 		if (strcmp(r, rules[i].want) != 0)
-			fail_msg("%s: %s", rules[i].rules, r);
+			fail_msg("%s %s: %s", rules[i].rules, rules[i].sender, r);
 		fake_clear(&f);
 	}
 }
