@@ -28,8 +28,7 @@
 
 #include "command.h"
 
-#define WAIT_MS 60000 /* for the asker to say which message */
-#define READS_MAX 16  /* of the command's output, in one turn */
+#define READS_MAX 16 /* of the command's output, in one turn */
 
 struct command {
 	struct loop *loop;
@@ -262,7 +261,7 @@ main(void)
 	fcntl(SLOT_BROKER, F_SETFD, FD_CLOEXEC);
 	fcntl(SLOT_CONFIG, F_SETFD, FD_CLOEXEC);
 	timer_init(&c->timer, c->loop, on_time, c);
-	timer_set(&c->timer, WAIT_MS);
+	timer_set(&c->timer, COMMAND_WAIT_MS);
 	loop_signal(c->loop, SIGCHLD, on_child, c);
 	c->ch = chan_new(c->loop, SLOT_BROKER, &edge_run, SIDE_B, run_on,
 	    on_gone, c);

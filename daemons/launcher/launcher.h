@@ -43,6 +43,7 @@ struct child {
 	pid_t pid;
 	uint32_t instance;
 	int note_fd; /* what it was doing, or -1 */
+	struct timer late; /* a command's: it has had its time, and more */
 };
 
 /* The compiled filters of a policy, made when first needed. */

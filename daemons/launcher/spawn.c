@@ -24,6 +24,8 @@
 
 #include "launcher.h"
 
+#define COMMAND_GRACE_MS 5000 /* for its end, after its time */
+
 /* The filter of a policy, compiled once; -1 with a sentence in err. */
 static int
 filter_of(struct launcher *l, const struct policy *policy, bool trace,
@@ -74,6 +76,14 @@ component_env(const struct policy *policy)
 }
 
 static void
+on_late(void *arg)
+{
+	struct child *c = arg;
+
+	kill(c->pid, SIGKILL);
+}
+
+static struct child *
 remember(struct launcher *l, const struct policy *policy,
     const struct sandbox_place *place, pid_t pid, uint32_t instance, int note)
 {
@@ -84,7 +94,9 @@ remember(struct launcher *l, const struct policy *policy,
 	c->pid = pid;
 	c->instance = instance;
 	c->note_fd = note;
+	timer_init(&c->late, l->loop, on_late, c);
 	LIST_INSERT_HEAD(&l->children, c, link);
+	return c;
 }
 
 /*
@@ -341,6 +353,7 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 		.root = l->cradle.level == LEVEL_ROOT, .uid = l->real_uid };
 	struct sandbox_place place = { .level = l->cradle.level,
 		.waived = l->waived, .filter_fd = -1 };
+	struct order_terms terms = { .limit_ms = 0 };
 	char *path = xasprintf("%s/command", l->libexec);
 	struct buf err;
 	int order;
@@ -356,11 +369,15 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 		    (unsigned)q->uid);
 	order = err.len > 0 ||
 	    limit_requested(l, policy, "command", &err) == -1 ? -1 :
-	    order_make(q, &rules, l->directory, &place.uid, &place.gid, &err);
+	    order_make(q, &rules, l->directory, &terms, &err);
+	place.uid = terms.uid;
+	place.gid = terms.gid;
 	pid = order == -1 ? -1 : cradle_run(&l->cradle, &place, l->queue_dir,
 	    path, component_env(policy), fd, order);
 	if (pid != -1) {
-		remember(l, policy, &place, pid, 0, -1);
+		/* Its user can stop it, and with it all that waits for it. */
+		timer_set(&remember(l, policy, &place, pid, 0, -1)->late,
+		    COMMAND_WAIT_MS + terms.limit_ms + COMMAND_GRACE_MS);
 	} else {
 		if (limit_line(l))
 			launcher_say(l, 1, "command not run: %s", err.len > 0 ?
@@ -439,6 +456,7 @@ spawn_reap(struct launcher *l,
 		if (c == NULL)
 			continue;
 		LIST_REMOVE(c, link);
+		timer_clear(&c->late);
 		fn(l, c, status);
 		fd_close(&c->note_fd);
 		watch_buried(l, c->pid);

@@ -53,14 +53,21 @@ int person_allowed(const struct person *p, const struct conf *c,
  */
 void order_config(int64_t number, int fd);
 
+/* Who it is to run as, and for how long. */
+struct order_terms {
+	uid_t uid;
+	gid_t gid;
+	int64_t limit_ms;
+};
+
 /*
  * What the broker asks to have run, as an order (edge/run.h) in a sealed memory
- * file, and who it is to run as.  directory is that of the configuration.  -1
- * with a sentence.
+ * file, and its terms.  directory is that of the configuration.  -1 with a
+ * sentence.
  */
 int order_make(const struct launch_command *q,
-    const struct person_rules *rules, const char *directory, uid_t *uid,
-    gid_t *gid, struct buf *err);
+    const struct person_rules *rules, const char *directory,
+    struct order_terms *out, struct buf *err);
 
 /* Whoever asked, and waits at the other end of fd, is told RUN_REFUSED. */
 void order_refuse(int fd, const char *why);

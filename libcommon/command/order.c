@@ -163,7 +163,7 @@ seal_order(const struct order_run *o, struct buf *err)
 static int
 make(const struct conf *c, const struct pipe_args *a,
     const struct launch_command *q, const struct person *p,
-    const char *directory, struct buf *err)
+    const char *directory, int64_t *limit_ms, struct buf *err)
 {
 	struct order_run o = { .kind = q->kind };
 	struct buf argv, env;
@@ -177,6 +177,7 @@ make(const struct conf *c, const struct pipe_args *a,
 	} else {
 		local_order(c, q->text, &o);
 	}
+	*limit_ms = o.limit_ms;
 	put_env(directory, c, &env);
 	o.argv = buf_get(&argv);
 	o.env = buf_get(&env);
@@ -196,7 +197,7 @@ make(const struct conf *c, const struct pipe_args *a,
 
 int
 order_make(const struct launch_command *q, const struct person_rules *rules,
-    const char *directory, uid_t *uid, gid_t *gid, struct buf *err)
+    const char *directory, struct order_terms *out, struct buf *err)
 {
 	bool master = q->kind == COMMAND_MASTER;
 	const struct conf *c = config_of(master ? (int64_t)q->service : -1);
@@ -219,9 +220,10 @@ order_make(const struct launch_command *q, const struct person_rules *rules,
 	    person_by_name(&p, q->user, err);
 	if (r == -1 || person_allowed(&p, c, rules, err) == -1)
 		return -1;
-	*uid = p.uid;
-	*gid = p.gid;
-	return make(c, master ? &a : NULL, q, &p, directory, err);
+	out->uid = p.uid;
+	out->gid = p.gid;
+	return make(c, master ? &a : NULL, q, &p, directory, &out->limit_ms,
+	    err);
 }
 
 void

@@ -18,6 +18,7 @@
  */
 #define COMMAND_TEXT_MAX 8192
 #define COMMAND_OUTPUT_MAX 4096 /* of what a command says is kept */
+#define COMMAND_WAIT_MS 20000 /* its process waits so long for the asker */
 
 enum command_kind {
 	COMMAND_MASTER = 1, /* a pipe line of master.cf, by its number */
@@ -66,6 +67,9 @@ EDGE_DECLARE(order, EDGE_ORDER);
  * whom; then comes RUN_STDIN with a pipe that takes the message, and at the end
  * the answer.  When the asker
  * goes, the command is killed: the message is still in the queue.
+ *
+ * The process keeps the command's time, and the launcher that of the process:
+ * it is the user's, who could have stopped it.
  */
 #define run_for_FIELDS(F) \
 	F(STR, qid, QID_MAX) \

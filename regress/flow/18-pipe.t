@@ -25,7 +25,7 @@ my $pi = Postern::Instance->new(
 	alias_maps => 'texthash:aliases',
 	queue_run_delay => '1s', minimal_backoff_time => '1s',
 	maximal_backoff_time => '1s',
-	slow_time_limit => '1s', endless_time_limit => '1s', export_environment => 'TZ HIDDEN=seen',
+	slow_time_limit => '1s', endless_time_limit => '1s', stopper_time_limit => '1s', export_environment => 'TZ HIDDEN=seen',
 	relay_domains => 'pipe.example' });
 my $dir = $pi->dir;
 my $out = "$dir/out";
@@ -82,6 +82,7 @@ $pi->{master} = [
     line('early', "user=$user argv=/bin/true"),
     line('killed', "user=$user argv=/bin/sh -c {kill -TERM \$\$\$\$}"),
     line('endless', "user=$user argv=/bin/sh -c {yes & yes & exec yes}"),
+    line('stopper', "user=$user argv=/bin/sh -c {kill -STOP \$\$PPID; sleep 300}"),
     line('asroot', 'user=root argv=/usr/bin/touch ' . "$out/asroot"),
     line('nouser', "user=nosuchuser argv=/bin/true"),
 ];
@@ -208,12 +209,17 @@ ok(wait_until(sub { !kill 0, $left }, 5), 'its children are killed with it');
 like(fate('x@endless.pipe.example'),
     qr/status=bounced \(Command time limit exceeded: /,
     'one that never stops talking');
+my $stopped = $pi->send(to => 'x@stopper.pipe.example')->{id};
 unlink glob "$out/all.*";
 like(fate('option@local.example'), qr/status=(?:sent|bounced)/,
     'an alias that leads to what is like an option');
 ok(defined $pi->wait_log(qr/dsn=5\.1\.3, status=bounced \(bad address/, 15),
     'it is nobody\'s address');
 ok(!-e "$out/all.args", 'and no command gets it');
+
+ok(defined $pi->wait_log(qr/$stopped: to=.*4\.3\.0, status=deferred \(the command's process ended unexp/, 60),
+    'one that has stopped the process that keeps its time');
+is(($pi->cmd('postsuper', '-d', $stopped))[0], 0, 'and it is removed');
 
 # --- while it runs -----------------------------------------------------------
 $pi->send(to => 'x@hold.pipe.example');

@@ -45,14 +45,14 @@ made(enum command_kind kind, uint32_t uid, const char *user)
 		.user = str_of(user),
 		.text = STR("echo") };
 	struct buf err;
-	uid_t u;
-	gid_t g;
+	struct order_terms terms;
 	int fd;
 
 	buf_init(&err, 500);
-	fd = order_make(&q, &rules, "/etc/postern", &u, &g, &err);
+	fd = order_make(&q, &rules, "/etc/postern", &terms, &err);
 	if (fd != -1)
-		assert_true(u != 0 && g != 0);
+		assert_true(terms.uid != 0 && terms.gid != 0 &&
+		    terms.limit_ms == 1000000);
 	else
 		printf("# %s\n", buf_cstr(&err));
 	buf_clear(&err);
