@@ -84,6 +84,15 @@ $(BUILD)/regress/hostile/peers: $(PEERS_OBJS) $(BUILD)/lib/libsandbox.a \
 	$(call link,)
 tests: $(BUILD)/regress/hostile/peers
 
+# The same, inside a running system and in the place of one of its programs:
+# regress/hostile/rogue-*.t.
+ROGUE_OBJS = $(addprefix $(BUILD)/obj/regress/hostile/,$(addsuffix .o, \
+	forge rogue_broker))
+$(BUILD)/regress/hostile/rogue-broker: $(ROGUE_OBJS) \
+    $(BUILD)/lib/libsandbox.a $(BUILD)/lib/libcommon.a
+	$(call link,)
+tests: $(BUILD)/regress/hostile/rogue-broker
+
 # What the back ends of other systems ask of their kernel, written down here:
 # their files, with calls that only take a note.
 ifeq ($(PORT),linux)

@@ -248,7 +248,8 @@ mailbox_user(struct launcher *l, const struct launch_mailbox *q, uid_t *uid,
 	bool numbers = q->user.n == 0 && dir.n == 0;
 
 	/* Who delivers to users and to files of aliases, who to numbers. */
-	if (limit_config(numbers ? "virtual" : "local") == -1) {
+	if (limit_config(numbers ? "virtual" : "local") == -1 ||
+	    (q->user.n > 0 && dir.n > 0)) {
 		buf_puts(err, "nobody in the plan delivers there");
 		return -1;
 	}
