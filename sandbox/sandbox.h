@@ -37,7 +37,8 @@ enum {
 	SLOT_DIR2 = 7,	 /* mailbox: the directory of mboxes */
 	SLOT_NOTE = 8,	 /* base/note.h; gone once it is mapped */
 	SLOT_TRACE = 9,	 /* learning mode only: where its listener goes */
-	SLOT_N = 10
+	SLOT_KEY = 10,	 /* lookup, mailbox: signs commands (edge/ticket.h) */
+	SLOT_N = 11
 };
 
 enum sandbox_level {

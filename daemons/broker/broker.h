@@ -200,7 +200,7 @@ struct broker {
 	struct plan next; /* being received */
 	struct proc_list procs;
 	struct grants grants;
-	struct ticket_key route_key, address_key, socket_key, command_key;
+	struct ticket_key route_key, address_key, socket_key;
 	int route_fd, address_fd, socket_fd; /* the same, sealed, to grant */
 	char *audit; /* what the launcher found, JSON; or NULL */
 	enum broker_phase phase;

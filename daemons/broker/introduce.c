@@ -113,19 +113,6 @@ give_keys(struct proc *p)
 		give(p, GRANT_FILE, TICKET_SOCKET, 0, p->br->socket_fd);
 }
 
-/* To commands of tables for lookup, of his .forward for a user's mailbox. */
-static void
-give_command_key(struct proc *p)
-{
-	struct ticket_key k = ticket_command_key(&p->br->command_key,
-	    str_of(p->user));
-	bool has = is_named(p, "lookup") || str_of(p->user).n > 0;
-	int fd = has ? memfd_from("key", k.key, sizeof(k.key)) : -1;
-
-	if (fd != -1)
-		grant(p, GRANT_FILE, "", TICKET_COMMAND, 0, 0, &fd);
-}
-
 /*
  * A channel with everybody on the other side of this link.  An a of NULL
  * stands for everybody: all log.
@@ -152,7 +139,6 @@ introduce(struct proc *p)
 
 	meet(p, "log", NULL, "logd"); /* what comes may be worth a line */
 	give_keys(p);
-	give_command_key(p);
 	give_objects(p);
 	for (size_t i = 0; (k = edge_link_at(i)) != NULL; i++)
 		meet(p, k->edge, k->a, k->b);

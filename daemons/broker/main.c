@@ -60,7 +60,6 @@ main(int argc, char *argv[])
 	br.route_fd = make_key(&br.route_key);
 	br.address_fd = make_key(&br.address_key);
 	br.socket_fd = make_key(&br.socket_key);
-	close(make_key(&br.command_key)); /* nobody is given this one */
 	br.launcher = chan_new(br.loop, SLOT_BROKER, &edge_launch, SIDE_A,
 	    launch_on, on_launcher_gone, &br);
 

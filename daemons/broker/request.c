@@ -351,17 +351,18 @@ do_command(struct proc *p, uint64_t id, const void *rec)
 {
 	const struct broker_command *q = rec;
 	struct launch_command l = { .kind = q->kind, .service = q->service,
-		.uid = q->uid, .user = q->user, .text = q->text };
-	bool may = command_vouched(&p->br->command_key, p->policy->name, q);
+		.uid = q->uid, .expires = q->expires, .ticket = q->ticket,
+		.user = q->user, .text = q->text };
+	bool may = command_may_ask(p->policy->name, q);
 	int sv[2];
 
 	proc_note(p, may, "command", "kind %u %u " STR_FMT
 	    " " STR_FMT, q->kind, q->service, STR_ARG(q->user),
 	    STR_ARG(str_sub(q->text, 0, 80)));
 	if (!may) {
-		broker_say(p->br, 1, "security: %s asked for a command that "
-		    "nobody vouches for", proc_name(p));
-		request_refuse(p, id, EPERM, "nobody vouches for the command");
+		broker_say(p->br, 1, "security: %s asked for a command of "
+		    "another's", proc_name(p));
+		request_refuse(p, id, EPERM, "a command of another's");
 	} else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
 	    SOCK_NONBLOCK, 0, sv) == -1) {
 		request_refuse(p, id, EAGAIN, strerror(errno));

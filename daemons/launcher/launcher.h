@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "chan/chan.h"
 #include "edge/launch.h"
+#include "edge/ticket.h"
 #include "loop/loop.h"
 #include "sandbox/attest.h"
 #include "sandbox/overlay.h"
@@ -103,6 +104,7 @@ struct launcher {
 	int kmsg_fd; /* the kernel's log, or -1 */
 	int say_fd; /* whoever started us waits here, or -1 */
 	struct watch say_watch; /* offline: has he gone? */
+	struct ticket_key command_key; /* what vouches for commands is made of it */
 	unsigned generation;
 	unsigned keys_generation; /* the plan that has keys in it */
 	uint32_t waived;

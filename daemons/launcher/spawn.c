@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/note.h"
 #include "command/command.h"
+#include "command/vouch.h"
 #include "conf/uids.h"
 #include "sandbox/trace.h"
 
@@ -195,15 +196,27 @@ spawn_broker(struct launcher *l, struct buf *err)
 	return pid;
 }
 
+/*
+ * With this lookup vouches for commands of tables, and a user's mailbox process
+ * for those of his .forward.  Not by way of the broker, who could sign, too.
+ */
+static int
+command_key(const struct launcher *l, struct str user)
+{
+	struct ticket_key k = ticket_command_key(&l->command_key, user);
+
+	return memfd_from("key", k.key, sizeof(k.key));
+}
+
 void
 spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
     struct launch_spawned *out, struct buf *err)
 {
 	const struct policy *policy = policy_find(q->component);
 	struct sandbox_place place;
-	struct cradle_fd fds[4];
+	struct cradle_fd fds[5];
 	size_t n = 0;
-	int filter;
+	int filter, key = -1;
 
 	if (policy == NULL) {
 		buf_puts(err, "no such component");
@@ -221,9 +234,13 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
 	if (str_eq(q->component, STR("qmgr")))
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, l->spool_fd };
+	if (str_eq(q->component, STR("lookup")) &&
+	    (key = command_key(l, STR_NONE)) != -1)
+		fds[n++] = (struct cradle_fd){ SLOT_KEY, key };
 	out->uid = place.uid;
 	out->gid = place.gid;
 	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
+	fd_close(&key);
 }
 
 /* --- mailboxes ------------------------------------------------------------ */
@@ -295,7 +312,8 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 	struct sandbox_place place = place_for(l, policy);
 	struct cradle_fd fds[SLOT_N];
 	char *home = NULL;
-	int filter = filter_of(l, policy, q->trace != 0, err), dir = -1, dir2 = -1;
+	int filter = filter_of(l, policy, q->trace != 0, err);
+	int dir = -1, dir2 = -1, key = -1;
 	uid_t uid;
 	gid_t gid;
 	size_t n = 0;
@@ -333,6 +351,8 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, dir };
 	if (dir2 != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_DIR2, dir2 };
+	if (q->user.n > 0 && (key = command_key(l, q->user)) != -1)
+		fds[n++] = (struct cradle_fd){ SLOT_KEY, key };
 	out->uid = uid;
 	out->gid = gid;
 	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
@@ -341,6 +361,7 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 out:
 	fd_close(&dir);
 	fd_close(&dir2);
+	fd_close(&key);
 	free(home);
 }
 
@@ -368,6 +389,8 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 		/* lookup's word on who owns a table is not enough. */
 		buf_printf(&err, "user id %u owns no alias file",
 		    (unsigned)q->uid);
+	else if (!command_vouched(&l->command_key, q))
+		buf_puts(&err, "security: nobody vouches for it");
 	order = err.len > 0 ||
 	    limit_requested(l, policy, "command", &err) == -1 ? -1 :
 	    order_make(q, &rules, l->directory, &terms, &err);

@@ -17,6 +17,8 @@
 #include "boot/boot.h"
 #include "edge/edges.h"
 
+#include "sandbox/sandbox.h"
+
 #include "lookupd.h"
 
 static struct lookupd lookupd;
@@ -73,8 +75,6 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	struct conf *c = g->kind == GRANT_CONFIG &&
 	    g->instance < SERVICES_MAX ? conf_open(fd) : NULL;
 
-	if (g->kind == GRANT_FILE && str_eq(g->name, STR(TICKET_COMMAND)))
-		ticket_key_read(&lk->command_key, fd);
 	close(fd);
 	if (c == NULL)
 		return;
@@ -102,6 +102,7 @@ main(int argc, char *argv[])
 	lookupd.loop = boot_loop();
 	lookupd.asker = boot_peer_name;
 	read_config(&lookupd);
+	ticket_key_read(&lookupd.command_key, SLOT_KEY);
 
 	boot_seal(peers, NELEM(peers), &hooks, &lookupd);
 	lookupd.broker = boot_broker();

@@ -115,21 +115,10 @@ on_stop(int64_t grace_ms, void *arg)
 		mb->leave = true;
 }
 
-static void
-on_grant(const struct broker_grant *g, int fd, void *arg)
-{
-	struct mailbox *mb = arg;
-
-	if (g->kind == GRANT_FILE && str_eq(g->name, STR(TICKET_COMMAND)))
-		ticket_key_read(&mb->command_key, fd);
-	close(fd);
-}
-
 int
 main(int argc, char *argv[])
 {
 	static const struct boot_hooks hooks = { .config = read_config,
-		.grant = on_grant,
 		.stop = on_stop,
 		.threads = make_threads };
 	struct stat st;
@@ -140,6 +129,8 @@ main(int argc, char *argv[])
 	mailbox.instance = boot_instance();
 	mailbox.idle = on_idle;
 	read_config(&mailbox);
+	/* Only where it is somebody's who may have a .forward. */
+	ticket_key_read(&mailbox.command_key, SLOT_KEY);
 
 	boot_seal(peers, NELEM(peers), &hooks, &mailbox);
 	if (sealed_fstat(SLOT_DIR, &st) == 0 && S_ISDIR(st.st_mode))

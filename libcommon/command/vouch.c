@@ -7,20 +7,23 @@
 #include <string.h>
 
 bool
-command_vouched(const struct ticket_key *k, const char *component,
-    const struct broker_command *q)
+command_may_ask(const char *component, const struct broker_command *q)
+{
+	if (strcmp(component, "pipe") == 0)
+		return q->kind == COMMAND_MASTER;
+	return strcmp(component, "local") == 0 && q->kind != COMMAND_MASTER;
+}
+
+bool
+command_vouched(const struct ticket_key *k, const struct launch_command *q)
 {
 	bool forward = q->kind == COMMAND_FORWARD;
 	struct ticket_key signer =
 	    ticket_command_key(k, forward ? q->user : STR_NONE);
 
-	if (strcmp(component, "pipe") == 0)
-		return q->kind == COMMAND_MASTER;
-	if (strcmp(component, "local") != 0)
-		return false;
 	switch ((enum command_kind)q->kind) {
 	case COMMAND_MASTER:
-		return false;
+		return true;
 	case COMMAND_MAILBOX:
 		return q->user.n > 0;
 	case COMMAND_MAPS:

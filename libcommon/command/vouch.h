@@ -5,15 +5,19 @@
 #include <stdbool.h>
 
 #include "edge/broker.h"
+#include "edge/launch.h"
 #include "edge/ticket.h"
 
 /*
  * May this component have that run?  pipe names a line of master.cf, local
  * whose mailbox_command it is; any other command needs the word of whoever read
  * it: lookup, or the mailbox process of the user whose .forward it stands in.
- * k is the broker's own key, which those of the others are made of.
+ *
+ * The broker knows who asks; the launcher has the key that those of the others
+ * are made of, and gives them out itself: the broker could not vouch.
  */
-bool command_vouched(const struct ticket_key *k, const char *component,
-    const struct broker_command *q);
+bool command_may_ask(const char *component, const struct broker_command *q);
+bool command_vouched(const struct ticket_key *k,
+    const struct launch_command *q);
 
 #endif

@@ -70,7 +70,8 @@
 	F(STR, user, 64) \
 	F(STR, dir, 524)
 /*
- * A command: see BROKER_COMMAND, whose word the broker has checked.  The
+ * A command: see BROKER_COMMAND, by a component that may ask for this kind.
+ * Whether somebody vouches for it is seen here, where the keys are.  The
  * descriptor is its end of the channel to whoever asked; what cannot be run is
  * told there.
  */
@@ -78,6 +79,8 @@
 	F(U8, kind) \
 	F(U32, service) \
 	F(U32, uid) \
+	F(U32, expires) \
+	F(U64, ticket) \
 	F(STR, user, 64) \
 	F(STR, text, COMMAND_TEXT_MAX)
 #define launch_spawned_FIELDS(F) \

@@ -25,14 +25,13 @@
  * as the key: a message that is read back from disk is resolved again.
  *
  * lookup signs the commands it finds in tables, and the process of a user those
- * it finds in his .forward, each with a key of its own that the broker derives
- * from one that it gives to nobody.  local carries them, so it can have run what
+ * it finds in his .forward, each with a key of its own that the launcher derives
+ * from one that it gives to nobody, and has them born with.  local carries them, so it can have run what
  * is written there, as whoever wrote it, and nothing else.
  */
 #define TICKET_ROUTE "route-key"
 #define TICKET_ADDRESS "address-key"
 #define TICKET_SOCKET "socket-key"
-#define TICKET_COMMAND "command-key"
 #define TICKET_SECONDS 900
 
 struct ticket_key {
@@ -62,7 +61,7 @@ bool ticket_address_ok(const struct ticket_key *k, const struct netaddr *to,
 
 /*
  * The key for commands of a user's .forward, or (with an empty name) of
- * tables, made of the broker's own.
+ * tables, made of the launcher's own.
  */
 struct ticket_key ticket_command_key(const struct ticket_key *k,
     struct str user);

@@ -36,7 +36,7 @@
 /* How many orders of a kind there are below. */
 #define PROCESSES 24
 #define FILES 24
-#define COMMANDS 6
+#define COMMANDS 10
 
 static struct {
 	struct loop *loop;
@@ -404,6 +404,19 @@ order_command(unsigned n)
 		return true;
 	case 5:
 		command("a user's own", COMMAND_MAILBOX, 0, 0, "nobody", t);
+		return true;
+	case 6:
+		command("an alias's", COMMAND_ALIAS, 0, 0, "", t);
+		return true;
+	case 7:
+		command("a user's alias", COMMAND_ALIAS, 0, 1, "", t);
+		return true;
+	case 8:
+		command("a user's .forward", COMMAND_FORWARD, 0, 0, "nobody",
+		    t);
+		return true;
+	case 9:
+		command("a map's", COMMAND_MAPS, 0, 0, "nobody", t);
 		return true;
 	default:
 		return false;

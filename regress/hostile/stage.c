@@ -694,7 +694,7 @@ static NORETURN void
 victim_exec(const struct policy *p, const struct sandbox_place *place,
     int channel, int filter_fd)
 {
-	struct cradle_fd fds[5] = { { SLOT_BROKER, channel },
+	struct cradle_fd fds[6] = { { SLOT_BROKER, channel },
 		{ SLOT_CONFIG, st.main_fd }, { SLOT_FILTER, filter_fd } };
 	char *env[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin", NULL };
 	char *path = xasprintf("%s/%s", st.libexec, p->name);
@@ -708,6 +708,9 @@ victim_exec(const struct policy *p, const struct sandbox_place *place,
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, thing_dir("mine") };
 		fds[n++] = (struct cradle_fd){ SLOT_DIR2, thing_dir("mine") };
 	}
+	if (strcmp(p->name, "mailbox") == 0 || strcmp(p->name, "lookup") == 0)
+		fds[n++] = (struct cradle_fd){ SLOT_KEY,
+			memfd_from("key", "0123456789abcdef", 16) };
 	buf_init(&text, 256);
 	place_format(place, &text);
 	argv[0] = path;
