@@ -18,12 +18,13 @@ use Postern::Util qw(:all);
 Postern::Instance->need;
 
 my $sink = Postern::Sink->start;
-my $slow = Postern::Sink->start(pipelining => 0);
+my $slow = Postern::Sink->start(extensions => ['8BITMIME']);
 my $pi = Postern::Instance->new(ipv6 => 0, main => {
 	mydestination => '$myhostname', myorigin => '$myhostname',
 	alias_maps => 'texthash:aliases', alias_database => '',
 	recipient_delimiter => '+', transport_maps => 'texthash:transport',
 	forward_path => '$home/.forward',
+	smtp_connection_cache_destinations => 'far.example slow.example',
 	queue_run_delay => '1s', minimal_backoff_time => '300s',
     }, master => [
 	'echo unix - n n - - pipe flags=R user=bob argv=/bin/echo ${recipient}',
@@ -142,6 +143,12 @@ ok($pi->wait_log(qr/\Q$id\E: sender delivery status notification: \S+$/),
 ok($pi->wait_log(qr/\Q$id\E: removed$/), 'and the message is gone');
 ok($pi->wait_empty, 'nothing is left in the queue');
 is(scalar $sink->messages + $slow->messages, 0, 'no server was given content');
+for ($sink, $slow) {
+	my $c = $_->stats->{commands};
+
+	cmp_ok($c->{RCPT} // 0, '>', 0, 'it was asked of recipients');
+	is($c->{DATA} // 0, 0, 'and nothing was begun');
+}
 is(mails('other'), 0, 'no mailbox was written');
 ok(!-s Postern::Users::home('alice') . '/../../mail/alice', 'of a user, neither');
 ok(!-e Postern::Users::home('carol') . '/ran', 'no command was run');
@@ -149,10 +156,21 @@ is(scalar $pi->grep_log(qr/\Q$id\E: .*status=(?:sent|bounced|deferred)/), 0,
     'no word of sent, bounced or deferred');
 is(scalar $pi->grep_log(qr/\Q$id\E: sender non-delivery/), 0, 'and no bounce');
 
+# A destination that is known to be dead is not even asked.
+($st) = post('', '-bv', '-f', 'user@test.example', 'x@down.example',
+    'other@test.example');
+($text, $about) = report();
+like($about->{'x@down.example'} // '', qr/^Action: undeliverable\nStatus: 4\./m,
+    'a dead destination: undeliverable');
+($id) = $text =~ /^X-Postern-Queue-ID: (\S+)$/m;
+ok($pi->wait_log(qr/qmgr\[\d+\]: \Q$id\E: to=<x\@down\.example>, relay=none, .*status=undeliverable/),
+    'in the log, too');
+ok($pi->wait_empty, 'and nothing waits for it');
+
 # Nobody to tell: it is asked for nothing.
 ($st) = post('', '-bv', '-f', '', 'other@test.example');
 is($st, 0, 'by the null sender');
-ok($pi->wait_log(qr/to=<other\@test\.example>.*status=deliverable/, 10, 2),
+ok($pi->wait_log(qr/to=<other\@test\.example>.*status=deliverable/, 10, 3),
     'it is found out');
 ok($pi->wait_empty, 'and ends there');
 
@@ -175,7 +193,8 @@ for my $c (['there@far.example', 'relayed'], ['other@test.example', 'delivered']
 	like($text // '', qr/^Final-Recipient: rfc822; \Q$c->[0]\E\n(?:.+\n)*?Action: $c->[1]$/m,
 	    "$c->[0] $c->[1]");
 }
-is(scalar $sink->messages, 1, 'it is delivered');
+is_deeply([map { $_->{to} } $sink->messages], [['there@far.example']],
+    'it is delivered, to nobody who was only asked for');
 is(mails('other'), 1, 'everywhere');
 my ($left) = map { $_->{queue_id} // $_->{id} } @{ $pi->queue };
 ok(defined $left, 'one recipient waits');
@@ -189,7 +208,7 @@ is(mails('user'), scalar keys %seen, 'without another report');
 $sink->rule(rcpt => 'delay 2, 250 2.1.5 well', match => 'slow@');
 ($st) = post('', '-bv', '-f', 'user@test.example', 'slow@far.example',
     'other@test.example');
-ok($pi->wait_log(qr/to=<other\@test\.example>.*status=deliverable/, 10, 3),
+ok($pi->wait_log(qr/to=<other\@test\.example>.*status=deliverable/, 10, 4),
     'half of it is known');
 kill 'KILL', $pi->component('qmgr');
 ($text, $about) = report();
