@@ -26,6 +26,7 @@ my $pi = Postern::Instance->new(ipv6 => 0, main => {
 	forward_path => '$home/.forward',
 	smtp_connection_cache_destinations => 'far.example slow.example',
 	queue_run_delay => '1s', minimal_backoff_time => '300s',
+	initial_destination_concurrency => 1,
     }, master => [
 	'echo unix - n n - - pipe flags=R user=bob argv=/bin/echo ${recipient}',
     ]);
