@@ -94,14 +94,16 @@ copy_envelope(struct message *m, struct buf *b)
 	k = env_read_head(&er, &head);
 	if (k == 0) {
 		head.flags = (head.flags & ~(uint32_t)ENV_HOLD) | ENV_REQUEUED;
+		if (!m->report) /* he has had it */
+			head.flags &= ~(uint32_t)ENV_RECORD;
 		k = env_put_head(b, &head);
 	}
 	while (k == 0 && (k = env_read_rcpt(&er, &rcpt)) == 1) {
 		k = 0;
 		if (message_settled(m, er.nrcpts - 1)) {
-			/* Its sender is to hear of a success first. */
-			if (m->success && m->sender[0] != '\0' &&
-			    (rcpt.notify & ENV_NOTIFY_SUCCESS) != 0)
+			/* Its sender is to hear of it first. */
+			if (m->report || (m->success && m->sender[0] != '\0' &&
+			    (rcpt.notify & ENV_NOTIFY_SUCCESS) != 0))
 				k = -1;
 			continue;
 		}

@@ -199,6 +199,9 @@ is_deeply([map { $_->{to} } $sink->messages], [['there@far.example']],
 is(mails('other'), 1, 'everywhere');
 my ($left) = map { $_->{queue_id} // $_->{id} } @{ $pi->queue };
 ok(defined $left, 'one recipient waits');
+is(scalar $pi->cmd('postsuper', '-r', 'ALL'), 0, 'it is requeued');
+ok($pi->wait_log(qr/(?!\Q$left\E)\b[0-9A-F]{8,}: to=<busy\@far\.example>.*status=deferred/, 10),
+    'and tried again');
 $sink->clear;
 $pi->cmd('postqueue', '-f');
 ok($pi->wait_empty, 'and is delivered later');
