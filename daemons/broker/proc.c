@@ -183,7 +183,7 @@ settle(struct proc *p, bool ready)
 		else if (ready)
 			introduce_mailbox(p, w->asker, w->id);
 		else
-			request_refuse(w->asker, w->id, EAGAIN,
+			request_refuse(w->asker, w->id, ECHILD,
 			    "the mailbox process did not start");
 		free(w);
 	}

@@ -19,11 +19,14 @@
 #define RETRY_MS 250 /* the broker had too many requests */
 #define RETRIES 40
 #define SWEEP_MS 5000
+#define REST_FIRST_MS 1000 /* one that did not start; then twice as long */
+#define REST_MAX_MS 60000
 
 enum box_state {
 	BOX_WANTED, /* no room for it, or to be asked for again */
 	BOX_ASKED,
 	BOX_OPEN,
+	BOX_RESTING, /* its process did not start: not asked for until rested */
 };
 
 struct box {
@@ -37,6 +40,10 @@ struct box {
 	struct chan *ch;
 	unsigned busy; /* questions not answered */
 	unsigned tries;
+	unsigned starts;   /* that failed, one after the other */
+	int64_t rest_ms;   /* how long it rested last */
+	int64_t rested_ms; /* when it will have */
+	char *why;	   /* it rests */
 	int64_t used_ms;
 	bool dead; /* gone, or on its way: not to be given to anybody */
 	STAILQ_HEAD(, box_call) waiting;
@@ -103,7 +110,7 @@ make(struct boxes *bs, const struct box_who *w)
 static void
 box_free(struct box *b)
 {
-	if (b->state != BOX_WANTED)
+	if (b->state == BOX_ASKED || b->state == BOX_OPEN)
 		b->bs->open--;
 	LIST_REMOVE(b, hash);
 	TAILQ_REMOVE(&b->bs->all, b, link);
@@ -111,6 +118,7 @@ box_free(struct box *b)
 	free(b->user);
 	free(b->dir);
 	free(b->home);
+	free(b->why);
 	free(b);
 }
 
@@ -124,18 +132,49 @@ touch(struct box *b)
 
 /* --- those who wait ------------------------------------------------------- */
 
-/* Nobody can have it: tell all who wait, and forget it. */
 static void
-give_up(struct box *b, const char *why)
+tell_all(struct box *b, const char *why)
 {
 	struct box_call *c;
 
-	b->dead = true;
 	while ((c = STAILQ_FIRST(&b->waiting)) != NULL) {
 		STAILQ_REMOVE_HEAD(&b->waiting, link);
 		c->got(NULL, why, c->arg);
 	}
+}
+
+/* Nobody can have it: tell all who wait, and forget it. */
+static void
+give_up(struct box *b, const char *why)
+{
+	b->dead = true;
+	tell_all(b, why);
 	box_free(b);
+}
+
+/*
+ * Its process did not start.  That may have been an accident, so it is asked
+ * for once more; then those who wait are told, and so is who comes before it
+ * has rested.
+ */
+static void
+rest(struct box *b, const char *why)
+{
+	struct boxes *bs = b->bs;
+
+	if (++b->starts == 1) {
+		if (!bs->retry.armed)
+			timer_set(&bs->retry, RETRY_MS);
+		return;
+	}
+	b->rest_ms = b->rest_ms == 0 ? REST_FIRST_MS : b->rest_ms * 2;
+	if (b->rest_ms > REST_MAX_MS)
+		b->rest_ms = REST_MAX_MS;
+	b->rested_ms = loop_now(bs->loop) + b->rest_ms;
+	b->state = BOX_RESTING;
+	free(b->why);
+	b->why = xstrdup(why);
+	tell_all(b, why);
 }
 
 static void
@@ -179,6 +218,8 @@ on_open(unsigned type, const void *rec, int *fds, void *arg)
 
 	if (type == BROKER_MAILBOX_OPEN) {
 		b->state = BOX_OPEN;
+		b->starts = 0;
+		b->rest_ms = 0;
 		free(b->home);
 		b->home = str_dup(o->home);
 		b->ch = chan_new(bs->loop, fds[0], &edge_mailbox, SIDE_A,
@@ -199,7 +240,10 @@ on_open(unsigned type, const void *rec, int *fds, void *arg)
 	strlcpy(why, "the broker is gone", sizeof(why));
 	if (type == BROKER_REFUSED)
 		str_copy(no->why, why, sizeof(why));
-	give_up(b, why);
+	if (type == BROKER_REFUSED && no->error == ECHILD)
+		rest(b, why);
+	else
+		give_up(b, why);
 }
 
 static void
@@ -277,6 +321,9 @@ on_sweep(void *arg)
 		if (b->state == BOX_OPEN && b->busy == 0 &&
 		    now - b->used_ms >= bs->idle_ms)
 			box_free(b);
+		else if (b->state == BOX_RESTING &&
+		    now >= b->rested_ms + b->rest_ms)
+			box_free(b); /* long ago: forgiven */
 	}
 	if (!bs->retry.armed)
 		ask_wanted(bs);
@@ -298,11 +345,19 @@ box_get(struct boxes *bs, const struct box_who *who, struct box_call *c,
 		got(b, NULL, arg);
 		return;
 	}
-	if (b != NULL) {
+	if (b != NULL && b->state == BOX_RESTING &&
+	    loop_now(bs->loop) < b->rested_ms) {
+		got(NULL, b->why, arg);
+		return;
+	}
+	if (b != NULL && b->state != BOX_RESTING) {
 		STAILQ_INSERT_TAIL(&b->waiting, c, link);
 		return;
 	}
-	b = make(bs, who);
+	if (b == NULL)
+		b = make(bs, who);
+	b->state = BOX_WANTED;
+	b->tries = 0;
 	STAILQ_INSERT_TAIL(&b->waiting, c, link);
 	if (!bs->sweep.armed)
 		timer_set(&bs->sweep, SWEEP_MS);

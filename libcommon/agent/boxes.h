@@ -14,7 +14,8 @@
  * Channels to mailbox processes, one for each user: asked of the broker when
  * there is mail, kept while there is some, closed when they have been idle for
  * a while or when there are too many.  A process that is gone is asked for
- * anew.
+ * anew; one that does not start has a rest before it is, longer each time, and
+ * there is none meanwhile.
  */
 struct boxes;
 struct box;

@@ -63,6 +63,7 @@ struct stage {
 	int fate;      /* that mailboxes answer; 0: they die instead */
 	int dies;      /* so many writes are answered by death */
 	int opened;    /* mailbox processes */
+	int unstarted; /* the user `stuck' has one that does not start */
 	int questions; /* to lookup */
 	struct fate_seen fates[64];
 	int nfates, done, lost;
@@ -275,6 +276,13 @@ play_mailbox(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 	(void)fds;
 	if (str_eq(q->user, STR("refused"))) {
+		chan_answer(ch, BROKER_REFUSED, id, &no, NULL);
+		return;
+	}
+	if (str_eq(q->user, STR("stuck")) && s->unstarted >= 0) {
+		s->unstarted++;
+		no.error = ECHILD;
+		no.why = STR("it did not start");
 		chan_answer(ch, BROKER_REFUSED, id, &no, NULL);
 		return;
 	}

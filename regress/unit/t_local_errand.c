@@ -24,6 +24,7 @@ static const struct line lines[] = {
 	{ "user", "root", "0/root" },
 	{ "user", "refused", "1010/home/refused" },
 	{ "user", "trouble", NULL },
+	{ "user", "stuck", "1012/home/stuck" },
 	{ "alias_maps", "chain1", "chain2" },
 	{ "alias_maps", "chain2", "chain3" },
 	{ "alias_maps", "chain3", "alice" },
@@ -553,6 +554,25 @@ test_refused(void **state)
 	world_free(w);
 }
 
+/* A mailbox process that does not start has a rest before it is asked for. */
+static void
+test_rest(void **state)
+{
+	struct world *w = world_new("");
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		stage_job(&w->s, "local", "", MESSAGE, TO("stuck" AT));
+		assert_int_equal(w->s.fates[0].fate, FATE_DEFERRED);
+		assert_int_equal(w->s.unstarted, 2);
+	}
+	w->s.unstarted = -1; /* it does now */
+	usleep(1100000);
+	stage_job(&w->s, "local", "", MESSAGE, TO("stuck" AT));
+	assert_int_equal(w->s.fates[0].fate, FATE_SENT);
+	world_free(w);
+}
+
 /* What is delivered here has its own line when something else failed. */
 static void
 test_log(void **state)
@@ -599,6 +619,7 @@ main(void)
 		cmocka_unit_test(test_forward_files),
 		cmocka_unit_test(test_new_message),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_no_peers),
 	};
