@@ -237,7 +237,8 @@ uint32_t maildrop_remove_all(struct qmgr *q);
 
 /*
  * Have m pass cleanup again.  True: it is on its way, and m is of no use any
- * more; false: it cannot be now, and is a message like others.
+ * more; false: it cannot be now, or is too old for it, and is a message like
+ * others.
  */
 bool requeue_begin(struct message *m);
 

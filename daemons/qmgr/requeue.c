@@ -38,13 +38,13 @@ on_put_off(uint64_t qid, int error, void *arg)
 }
 
 static void
-put_off(struct requeue *r, struct str why)
+put_off(struct requeue *r, int64_t wait_us, struct str why)
 {
 	struct qmgr *q = r->q;
 	int64_t now = qmgr_wall_us();
 	struct event e = { .type = EVENT_DEFER,
 		.time_us = now,
-		.due_us = now + AGAIN_US,
+		.due_us = now + wait_us,
 		.attempts = r->attempts,
 		.reason = why };
 
@@ -64,9 +64,12 @@ on_result(unsigned type, const void *rec, int *fds, void *arg)
 
 	(void)fds;
 	if (type != MAILDROP_RESULT)
-		put_off(r, STR("pickup does not answer"));
+		put_off(r, AGAIN_US, STR("pickup does not answer"));
+	else if (a->result == 2) /* cleanup does not want it */
+		put_off(r, conf_ms(q->conf, P_MAXIMAL_BACKOFF_TIME) * 1000,
+		    a->why);
 	else if (a->result != 0)
-		put_off(r, a->why);
+		put_off(r, AGAIN_US, a->why);
 	else if (store_remove(q->store, r->qid) == -1 && errno != ENOENT)
 		log_error("%s: cannot be removed: %s", r->name,
 		    strerror(errno));
@@ -116,6 +119,17 @@ copy_envelope(struct message *m, struct buf *b)
 	return k == 0 && n > 0 ? env_put_end(b, 0, n) : -1;
 }
 
+/* What cannot pass cleanup is not to be tried for ever. */
+static bool
+is_over(const struct message *m)
+{
+	int64_t lifetime = conf_ms(m->q->conf, m->sender[0] == '\0' ?
+	    P_BOUNCE_QUEUE_LIFETIME : P_MAXIMAL_QUEUE_LIFETIME) * 1000;
+
+	return (m->orders & EVENT_ORDER_EXPIRE) != 0 ||
+	    qmgr_wall_us() - m->arrival_us >= lifetime;
+}
+
 bool
 requeue_begin(struct message *m)
 {
@@ -126,7 +140,7 @@ requeue_begin(struct message *m)
 	struct buf b;
 	int fds[2];
 
-	if (q->pickup == NULL)
+	if (q->pickup == NULL || is_over(m))
 		return false;
 	buf_init(&b, ENV_SIZE_MAX);
 	if (copy_envelope(m, &b) == -1 ||

@@ -110,6 +110,22 @@ my ($b) = grep { /^Subject: big$/m } @m;
 is(length(($b // '') =~ s/.*?\n\n//sr), 71 * 30000, 'whole');
 is(headers($b // '', 'Received'), 1, 'and with one Received');
 
+# --- what cleanup does not want any more --------------------------------------
+$id = wait_there(to => 'x@dead.example', data => "Subject: too much now\n\n" .
+    ("x" x 70 . "\n") x 100);
+$pi->set(message_size_limit => 4000);
+$pi->reload;
+told(qr/Requeued: 1 message\b/, 'postsuper', '-r', $id);
+ok($pi->wait_log(qr/$id: cannot be requeued now: /), 'it stays as it was');
+told(qr/Force-expired: 1 message/, 'postsuper', '-e', $id);
+told(undef, 'postqueue', '-i', $id);
+ok($pi->wait_log(qr/$id: from=.*status=expired, returned to sender/),
+    'what is to expire is not requeued for ever');
+$pi->wait_mail('other', 1);
+unlink $pi->mail_files('other');
+$pi->set(message_size_limit => 10240000);
+$pi->reload;
+
 # --- expire -----------------------------------------------------------------
 $id = wait_there(to => 'x@dead.example', data => "Subject: late\n\nl\n");
 $held = wait_there(to => 'y@dead.example', data => "Subject: kept\n\nk\n");
