@@ -21,9 +21,8 @@ too_much(struct message *m)
 	    "Error: alias expansion error");
 }
 
-/* Do tables have this domain's users by their bare names? */
-static bool
-is_ours(const struct settings *s, struct str domain)
+bool
+alias_is_ours(const struct settings *s, struct str domain)
 {
 	if (str_caseeq(domain, s->origin))
 		return true;
@@ -58,7 +57,7 @@ alias_check(struct message *m, size_t i)
 	if (!s->aliases || was_there(m, i, addr))
 		return;
 	question_add(m, ABOUT_ALIAS, i, addr)->flags =
-	    is_ours(s, addr_domain(addr)) ? FIND_BARE_USER : 0;
+	    alias_is_ours(s, addr_domain(addr)) ? FIND_BARE_USER : 0;
 }
 
 /*

@@ -28,6 +28,7 @@
  *	head.c		the header block: what is done about each header
  *	missing.c	headers that are added
  *	rcpts.c		recipients: valid, once each
+ *	bcc.c		copies that nobody sees
  *	alias.c		virtual_alias_maps: recipients that stand for others
  *	question.c	what rewrite and lookup have to say of addresses
  *	edits.c		what changes in the content
@@ -59,6 +60,9 @@ struct settings {
 	bool alias_ext; /* propagate_unmatched_extensions has virtual */
 	struct str delimiter;
 	struct conf_list destinations; /* mydestination */
+
+	struct str bcc;		   /* always_bcc */
+	bool bcc_sender, bcc_rcpt; /* there are *_bcc_maps */
 };
 
 void settings_read(struct settings *s, const struct conf *c);
@@ -158,7 +162,7 @@ struct message {
 
 	struct questions todo, open; /* to be asked, and asked */
 	size_t nopen;
-	bool expanded; /* there were aliases */
+	bool expanded;	   /* there were aliases */
 	struct kept *kept; /* what message_keep() copied */
 };
 
@@ -216,18 +220,32 @@ void rcpts_once(struct message *m);
 
 /* --- alias.c -------------------------------------------------------------- */
 
+/* Do tables have this domain's users by their bare names? */
+bool alias_is_ours(const struct settings *s, struct str domain);
 /* The address of recipient i is final as rewrite is concerned. */
 void alias_check(struct message *m, size_t i);
 /* What the tables say of it. */
 void alias_answer(struct message *m, size_t i, const struct lookup_answer *a);
+
+/* --- bcc.c ---------------------------------------------------------------- */
+
+/* The recipients are there; the address of the sender, of one, is final. */
+void bcc_always(struct message *m);
+void bcc_sender(struct message *m);
+void bcc_rcpt(struct message *m, size_t i);
+/* What a table says: who gets a copy. */
+void bcc_answer(struct message *m, const struct lookup_answer *a);
 
 /* --- question.c ----------------------------------------------------------- */
 
 enum about {
 	ABOUT_SENDER,
 	ABOUT_RCPT,   /* index of a recipient */
-	ABOUT_ALIAS,  /* the same, asked of lookup */
 	ABOUT_HEADER, /* index of an edit */
+	/* Asked of lookup: */
+	ABOUT_ALIAS, /* index of a recipient */
+	ABOUT_RCPT_BCC,
+	ABOUT_SENDER_BCC,
 };
 
 struct question {

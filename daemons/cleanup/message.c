@@ -172,7 +172,12 @@ read_envelope(struct message *m, struct str form)
 	m->local = is_local(&m->env);
 	if (question_needed(&m->cl->set, m->env.sender))
 		question_add(m, ABOUT_SENDER, 0, m->env.sender);
-	return rcpts_read(m, &r);
+	else
+		bcc_sender(m);
+	if (rcpts_read(m, &r) == -1)
+		return -1;
+	bcc_always(m);
+	return 0;
 }
 
 /* What waits for answers is held in memory. */

@@ -39,11 +39,11 @@ question_add(struct message *m, enum about about, size_t index, struct str addr)
 	return q;
 }
 
-/* Without an answer, qmgr asks again; but not about aliases. */
+/* Without an answer, qmgr asks again; but not about aliases and copies. */
 static void
 no_answer(struct message *m)
 {
-	if (m->cl->set.aliases)
+	if (m->cl->set.aliases || m->cl->set.bcc_rcpt)
 		message_refuse(m, 451, DSN(4, 3, 0),
 		    "Error: address resolver problem");
 }
@@ -67,6 +67,7 @@ answer_rcpt(struct question *q, const struct resolve_answer *a)
 	r->transport = message_keep(m, a->transport);
 	r->nexthop = message_keep(m, a->nexthop);
 	r->ticket = a->ticket;
+	bcc_rcpt(m, q->index);
 	alias_check(m, q->index);
 }
 
@@ -93,6 +94,7 @@ answer(struct question *q, const struct resolve_answer *a)
 	case ABOUT_SENDER:
 		if (a->status == RESOLVE_OK && addr_valid(a->addr))
 			q->m->env.sender = message_keep(q->m, a->addr);
+		bcc_sender(q->m);
 		return;
 	case ABOUT_RCPT:
 		answer_rcpt(q, a);
@@ -101,6 +103,8 @@ answer(struct question *q, const struct resolve_answer *a)
 		answer_header(q, a);
 		return;
 	case ABOUT_ALIAS:
+	case ABOUT_RCPT_BCC:
+	case ABOUT_SENDER_BCC:
 		return; /* not rewrite's to answer */
 	}
 }
@@ -149,12 +153,33 @@ on_found(unsigned type, const void *rec, int *fds, void *arg)
 	struct question *q = arg;
 
 	(void)fds;
-	if (type == LOOKUP_ANSWER)
+	if (type == LOOKUP_ANSWER && q->about == ABOUT_ALIAS)
 		alias_answer(q->m, q->index, rec);
+	else if (type == LOOKUP_ANSWER)
+		bcc_answer(q->m, rec);
 	else
 		message_refuse(q->m, 451, DSN(4, 3, 0),
 		    "Error: table lookup service down");
 	done(q);
+}
+
+/* The tables that answer, or none. */
+static struct str
+tables(enum about about)
+{
+	switch (about) {
+	case ABOUT_ALIAS:
+		return STR("virtual_alias_maps");
+	case ABOUT_RCPT_BCC:
+		return STR("recipient_bcc_maps");
+	case ABOUT_SENDER_BCC:
+		return STR("sender_bcc_maps");
+	case ABOUT_SENDER:
+	case ABOUT_RCPT:
+	case ABOUT_HEADER:
+		break;
+	}
+	return STR_NONE;
 }
 
 /* Put it to whom it concerns; false when nobody is there. */
@@ -167,10 +192,10 @@ put(struct question *q)
 		.flags = q->about == ABOUT_RCPT ? 0 : RESOLVE_SENDER };
 	struct lookup_find find = { .how = FIND_ADDRESS,
 		.flags = q->flags,
-		.param = STR("virtual_alias_maps"),
+		.param = tables(q->about),
 		.key = q->addr };
-	struct chan *whom =
-	    q->about == ABOUT_ALIAS ? m->cl->lookup : m->cl->rewrite;
+	bool table = find.param.n > 0;
+	struct chan *whom = table ? m->cl->lookup : m->cl->rewrite;
 
 	if (whom == NULL)
 		return false;
@@ -178,7 +203,7 @@ put(struct question *q)
 	TAILQ_INSERT_TAIL(&m->open, q, link);
 	m->nopen++;
 	q->whom = whom;
-	q->handle = q->about == ABOUT_ALIAS ?
+	q->handle = table ?
 	    chan_ask(whom, LOOKUP_FIND, &find, NULL, on_found, q) :
 	    chan_ask(whom, RESOLVE_ASK, &ask, NULL, on_resolved, q);
 	return true;

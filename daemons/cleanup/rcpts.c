@@ -42,8 +42,10 @@ ask(struct message *m, size_t i)
 {
 	if (m->rcpts[i].e.transport.n == 0)
 		question_add(m, ABOUT_RCPT, i, m->rcpts[i].e.addr);
-	else
+	else {
+		bcc_rcpt(m, i);
 		alias_check(m, i);
+	}
 }
 
 int

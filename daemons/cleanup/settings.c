@@ -50,4 +50,7 @@ settings_read(struct settings *s, const struct conf *c)
 	s->alias_ext = conf_has(c, P_PROPAGATE_UNMATCHED_EXTENSIONS, "virtual");
 	s->delimiter = conf_str(c, P_RECIPIENT_DELIMITER);
 	s->destinations = conf_list(c, P_MYDESTINATION);
+	s->bcc = conf_str(c, P_ALWAYS_BCC);
+	s->bcc_sender = conf_list(c, P_SENDER_BCC_MAPS).n > 0;
+	s->bcc_rcpt = conf_list(c, P_RECIPIENT_BCC_MAPS).n > 0;
 }

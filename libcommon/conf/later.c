@@ -52,7 +52,6 @@ static const struct {
 	{ "canonical", "canonical addresses", OUT },
 	{ "masquerade", "hosts hidden behind their domain", OUT },
 	{ "relocated", "users who have moved", OUT },
-	{ "_bcc", "copies of mail", OUT },
 	{ "sender_dependent", "routes that depend on the sender", OUT },
 	{ "delivery_status_filter", "rewritten delivery status", OUT },
 	{ "multi_instance", "several instances under one command",

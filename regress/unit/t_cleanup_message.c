@@ -146,6 +146,33 @@ static const struct {
 	    "a1@f.t a2@f.t a3@f.t a4@f.t a5@f.t a6@f.t", true },
 };
 
+/* Tables of copies. */
+static const struct {
+	const char *param, *key, *value;
+} copies[] = {
+	{ "sender_bcc_maps", "a@b.c", "sent@far.test" },
+	{ "sender_bcc_maps", "joe@origin.test", "sent" },
+	{ "recipient_bcc_maps", "x@y.z", "got@far.test" },
+	{ "recipient_bcc_maps", "list@v.test", "one@v.test" },
+	{ "recipient_bcc_maps", "got@far.test", "never@far.test" },
+};
+
+static void
+answer_copy(struct chan *ch, uint64_t id, const struct lookup_find *f)
+{
+	struct lookup_answer a = { .status = LOOKUP_NOT_FOUND };
+
+	if (str_eq(f->key, STR("wait@v.test")))
+		a.status = LOOKUP_LATER;
+	for (size_t i = 0; i < NELEM(copies); i++)
+		if (str_eq(f->param, str_of(copies[i].param)) &&
+		    str_eq(f->key, str_of(copies[i].key))) {
+			a.status = LOOKUP_FOUND;
+			a.value = str_of(copies[i].value);
+		}
+	chan_answer(ch, LOOKUP_ANSWER, id, &a, NULL);
+}
+
 static void
 on_find(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
@@ -154,7 +181,10 @@ on_find(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 	(void)fds, (void)arg;
 	assert_int_equal(f->how, FIND_ADDRESS);
-	assert_true(str_eq(f->param, STR("virtual_alias_maps")));
+	if (!str_eq(f->param, STR("virtual_alias_maps"))) {
+		answer_copy(ch, id, f);
+		return;
+	}
 	if (str_eq(f->key, STR("wait@v.test")))
 		a.status = LOOKUP_LATER;
 	for (size_t i = 0; i < NELEM(aliases); i++) {
@@ -319,6 +349,32 @@ static const struct {
 	    "Date: d\nMessage-Id: <1@b>\nFrom: a@b.test\n"
 	    "To: \"A B\" <al@host.test>,\n bob@origin.test\n\nbody\n",
 	    "a@b.test", "x@y.z(x@y.z)>smtp" },
+	{ "copies", "always_bcc = all\nsender_bcc_maps = inline:{a=b}\n"
+	    "recipient_bcc_maps = inline:{a=b}\n", ENV_FROM_SMTPD, "remote", "a@b.c",
+	    NULL, "x@y.z>smtp k@y.z>smtp", "Subject: s\n\nbody\n",
+	    "Subject: s\n\nbody\n", "a@b.c", "x@y.z(x@y.z)>smtp "
+	    "k@y.z(k@y.z)>smtp all@origin.test(all)>smtp "
+	    "sent@far.test(sent@far.test)>smtp "
+	    "got@far.test(got@far.test)>smtp" },
+	{ "a copy of mail to an alias, to an alias",
+	    "virtual_alias_maps = inline:{a=b}\nrecipient_bcc_maps = inline:{a=b}\n",
+	    ENV_FROM_SMTPD, "remote", "a@b.c", NULL, "list@v.test>virtual",
+	    "Subject: s\n\nbody\n", "Subject: s\n\nbody\n", "a@b.c",
+	    "a@far.test(list@v.test)>smtp b@far.test(list@v.test)>smtp "
+	    "real@far.test(one@v.test)>smtp real@far.test(list@v.test)>smtp" },
+	{ "of what a local user posts", "sender_bcc_maps = inline:{a=b}\n",
+	    ENV_FROM_PICKUP, NULL, "joe", NULL, "bob", "From: f\n\nhi\n",
+	    RCVD "From: f@origin.test\n" MSGID DATE "\nhi\n",
+	    "joe@origin.test",
+	    "bob@origin.test(bob)>smtp sent@origin.test(sent)>smtp" },
+	{ "none of what was forwarded", "always_bcc = all\n"
+	    "sender_bcc_maps = inline:{a=b}\nrecipient_bcc_maps = inline:{a=b}\n",
+	    ENV_FROM_FORWARD, NULL, "a@b.c", NULL, "x@y.z>smtp",
+	    "Received: x\nMessage-Id: <1>\nDate: d\nFrom: f@b.c\n\nhi\n",
+	    "Received: by mx.test (Postern)\n\tid " QID
+	    "; Sat, 21 Nov 2026 13:00:00 +0000 (UTC)\n"
+	    "Received: x\nMessage-Id: <1>\nDate: d\nFrom: f@b.c\n\nhi\n",
+	    "a@b.c", "x@y.z(x@y.z)>smtp" },
 	{ "a local user's", "", ENV_FROM_PICKUP, NULL, "joe", "Joe User",
 	    "bob", "Subject: x\n\nhi\n",
 	    RCVD "Subject: x\n" MSGID DATE "From: Joe User "
