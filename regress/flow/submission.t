@@ -126,6 +126,22 @@ ok($pi->wait_log(qr/message-id/, 10, 4), 'and posts');
 unlike(join('', grep { /^Subject: odd/m } @mail), qr/^Bcc/m,
     'a name is a name');
 
+# -G: a message that came from elsewhere keeps the addresses it has.
+for my $how (['of ours', '@mx\.test\.example'], ['from elsewhere', '', '-G']) {
+	my ($name, $domain, @args) = @$how;
+
+	($st) = post("From: joe\nTo: ann\nSubject: $name\n\nx\n", @args,
+	    'other@test.example');
+	is($st, 0, "$name: posted");
+	ok(wait_until(sub { grep { /^Subject: $name$/m } $pi->mail('other') }, 10),
+	    'and delivered');
+	my ($file) = grep { slurp($_) =~ /^Subject: $name$/m }
+	    $pi->mail_files('other');
+	like(defined $file ? slurp($file) : '',
+	    qr/^From: joe$domain\nTo: ann$domain\n/m, 'its header');
+	unlink $file if defined $file;
+}
+
 # More recipients than fit in a record, and more content than in memory here.
 $pi->set(default_transport => 'discard:gone',
     message_size_limit => 10_000_000)->reload;
