@@ -216,6 +216,13 @@ check_sender(struct session *s)
 		    mail_done);
 }
 
+/* Commands that get it as an argument might take it for an option. */
+static bool
+is_option(const struct session *s, const struct path *path)
+{
+	return str_starts(path->addr, STR("-")) && !s->sv->allow_dash;
+}
+
 void
 verb_mail(struct session *s, struct str arg)
 {
@@ -231,7 +238,7 @@ verb_mail(struct session *s, struct str arg)
 	buf_init(&b, ADDR_MAX);
 	if (path_parse(arg, s->sv->strict ? PATH_STRICT : 0, &b, &path) !=
 		ADDR_OK ||
-	    (path.flags & PATH_BAD_UTF8) != 0) {
+	    (path.flags & PATH_BAD_UTF8) != 0 || is_option(s, &path)) {
 		buf_clear(&b);
 		reject(s, 501, DSN(5, 1, 7), "Bad sender address syntax");
 		return;
@@ -295,7 +302,7 @@ rcpt_path(const struct session *s, struct str arg, struct buf *b,
 		ADDR_OK ||
 	    (path->flags & (PATH_NULL | PATH_BAD_UTF8)) != 0)
 		return false;
-	return s->sv->allow_dash || path->addr.p[0] != '-';
+	return !is_option(s, path);
 }
 
 /*

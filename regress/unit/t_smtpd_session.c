@@ -217,6 +217,8 @@ t_syntax(void **state)
 	    "C:MAIL FROM:<a@example.org",
 	    "S:501 5.1.7 Bad sender address syntax", "C:MAIL FROM:<a@@>",
 	    "S:501 5.1.7 Bad sender address syntax",
+	    "C:MAIL FROM:<-oX@example.org>",
+	    "S:501 5.1.7 Bad sender address syntax",
 	    "C:MAIL FROM:<a@example.org> SIZE=x",
 	    "S:501 5.5.4 Error: bad message size syntax",
 	    "C:MAIL FROM:<a@example.org> SIZE=99999999",
