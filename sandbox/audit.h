@@ -79,6 +79,7 @@ struct audit_of {
 	pid_t launcher;
 	const char *program; /* the file it ought to run, or NULL */
 	const struct audit_peers *peers; /* or NULL */
+	bool image; /* it is not sealed, and is not to be: warm.h */
 };
 
 /*

@@ -272,6 +272,10 @@ sandbox_audit(const struct audit_of *of, struct audit *out)
 	}
 	static_assert(sizeof(out->ns) == sizeof(ev.ns), "one number each");
 	memcpy(out->ns, ev.ns, sizeof(out->ns));
+	if (of->image) {
+		audit_image(&au, of->pid, &ev);
+		return audit_status(out);
+	}
 	audit_filter(&au, of->pid, &ev);
 	audit_ids(&au, &ev);
 	audit_caps(&au, &ev);

@@ -43,6 +43,10 @@ void audit_descriptors(struct auditing *au, pid_t pid);
 void audit_limits(struct auditing *au, pid_t pid);
 void audit_surroundings(struct auditing *au, pid_t pid);
 
+/* All that a warm image is to be: audit_image_linux.c. */
+struct evidence;
+void audit_image(struct auditing *au, pid_t pid, const struct evidence *ev);
+
 /* Who holds the other end of the local socket with this number? */
 enum peer {
 	PEER_COMPONENT, /* *who: one of those that were looked at */

@@ -81,8 +81,8 @@ root_empty(const char **step)
 	return 0;
 }
 
-static int
-build_namespaces(uint32_t walls, char *err, size_t err_size)
+int
+namespaces_enter(uint32_t walls, char *err, size_t err_size)
 {
 	static const struct {
 		uint32_t wall;
@@ -344,7 +344,7 @@ sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
 	uint32_t walls = policy->walls & ~place->waived;
 
 	prepare_libc();
-	if (build_namespaces(walls, err, err_size) == -1)
+	if (!place->inside && namespaces_enter(walls, err, err_size) == -1)
 		return -1;
 	if ((walls & WALL_RLIMITS) != 0 &&
 	    build_limits(policy, err, err_size) == -1)

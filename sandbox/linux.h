@@ -38,6 +38,12 @@ int root_empty(const char **step);
  */
 #define SECUREBITS_SEALED 0xebU
 
+/*
+ * All namespaces but those of the network and of process ids, and an empty
+ * root in them.  -1 with a sentence in err.
+ */
+int namespaces_enter(uint32_t walls, char *err, size_t err_size);
+
 /* Load a raw filter into all threads. -1 with errno. */
 struct sock_filter;
 int filter_load(const struct sock_filter *insns, size_t n);

@@ -9,18 +9,18 @@ POLC_PARTS := polc policy policy_draft policy_names policy_parse policy_text \
 	promise reach reach_check reach_graph reach_say sha256
 
 ifeq ($(PORT),linux)
-SANDBOX_SRCS += advice.c attest_linux.c audit_fds_linux.c audit_linux.c \
+SANDBOX_SRCS += advice.c attest_linux.c audit_fds_linux.c audit_image_linux.c audit_linux.c \
 	audit_peers_linux.c audit_proc_linux.c bpf_eval.c \
 	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
 	linux.c names_linux.c plan.c points_linux.c probe_linux.c \
 	sealed_libc_linux.c sealed_linux.c trace_linux.c \
-	trace_text_linux.c violation_linux.c
+	trace_text_linux.c violation_linux.c warm_linux.c
 POLC_PARTS += filter_linux names_linux plan
 # Programs that compile filters or read capabilities need these; components
 # do not, and --as-needed keeps the libraries out of them.
 BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libseccomp libcap-ng)
 else
-SANDBOX_SRCS += attest_bsd.c bsd.c names_bsd.c trace_bsd.c
+SANDBOX_SRCS += attest_bsd.c bsd.c names_bsd.c trace_bsd.c warm_bsd.c
 POLC_PARTS += names_bsd
 SANDBOX_SRCS += $(if $(filter FreeBSD,$(SYSTEM)),freebsd.c,$(if \
 	$(filter OpenBSD,$(SYSTEM)),openbsd.c,netbsd.c))

@@ -22,6 +22,7 @@ struct watched {
 	pid_t pid;
 	const struct policy *policy;
 	struct sandbox_place place;
+	bool image; /* not sealed: warm.h */
 };
 
 /* What was found about a process. */
@@ -218,7 +219,8 @@ look_at(struct sandbox_watch *w, const struct watched *p, pid_t launcher)
 		.place = &p->place,
 		.launcher = launcher,
 		.program = program,
-		.peers = w->peers };
+		.peers = w->peers,
+		.image = p->image };
 	size_t n = 0;
 	char *text = policy_text(w, p->policy->name, &n);
 	struct buf found;
@@ -242,10 +244,10 @@ look_at(struct sandbox_watch *w, const struct watched *p, pid_t launcher)
 
 void
 watch_add(struct sandbox_watch *w, pid_t pid, const struct policy *policy,
-    const struct sandbox_place *place)
+    const struct sandbox_place *place, bool image)
 {
 	w->v = xreallocarray(w->v, w->n + 1, sizeof(*w->v));
-	w->v[w->n++] = (struct watched){ pid, policy, *place };
+	w->v[w->n++] = (struct watched){ pid, policy, *place, image };
 }
 
 void

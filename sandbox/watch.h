@@ -35,7 +35,7 @@ struct sandbox_watch {
 
 /* Who is to be looked at in the next round, one after the other. */
 void watch_add(struct sandbox_watch *w, pid_t pid, const struct policy *policy,
-    const struct sandbox_place *place);
+    const struct sandbox_place *place, bool image);
 /* Begin when all are added: launcher is the parent of all. */
 void watch_begin(struct sandbox_watch *w);
 /*

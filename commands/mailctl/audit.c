@@ -27,7 +27,9 @@ show_line(const struct subject *j)
 	survey_hash(a, 6, hash);
 	if (survey_overlay(j) != NULL)
 		strlcat(hash, "+", sizeof(hash));
-	if (j->instance > 0)
+	if (j->image)
+		snprintf(name, sizeof(name), "%s image", j->component);
+	else if (j->instance > 0)
 		snprintf(name, sizeof(name), "%s %" PRId64, j->component,
 		    j->instance);
 	else

@@ -195,6 +195,9 @@ print_status(const struct instance *in, pid_t pid, struct json j,
 		    STR_ARG(json_str(json_find(j, "last_violation"))));
 	print_audit(json_find(j, "audit"), true);
 	print_processes(json_find(j, "processes"));
+	if (json_num(json_find(j, "image")) > 0)
+		printf("processes of smtpd are copies of process %" PRId64 "\n",
+		    json_num(json_find(j, "image")));
 	print_commands(pid);
 	if (n != NULL)
 		print_queue(n);

@@ -148,7 +148,7 @@ add_kin(struct survey *s)
 
 		if (known(s, k->pid))
 			continue;
-		j = add(s,
+		j = add(s, k->pid == s->image ? STR("smtpd") :
 		    i == 0		      ? STR("launcher") :
 			k->program[0] == '\0' ? STR("broker") :
 						str_of(k->program),
@@ -156,6 +156,8 @@ add_kin(struct survey *s)
 		set_place(s, j, none);
 		if (i == 0)
 			j->uid = j->gid = 0;
+		else if (k->pid == s->image)
+			j->image = true;
 		else if (strcmp(j->component, "broker") != 0 &&
 		    strcmp(j->component, "command") != 0)
 			j->odd = xstrdup("the broker says nothing of it");
@@ -226,6 +228,7 @@ look_around(struct survey *s, pid_t launcher)
 	s->level = (enum sandbox_level)json_num(json_find(j, "level"));
 	s->waived = (uint32_t)json_num(json_find(j, "waived"));
 	s->launcher = launcher;
+	s->image = (pid_t)json_num(json_find(j, "image"));
 	kin_find(&s->kin, launcher);
 	add_told(s, json_find(j, "processes"));
 	add_kin(s);
@@ -299,6 +302,18 @@ check_requests(struct subject *j, const struct policy *policy)
 	}
 }
 
+/* An image and its copies share the namespaces that have nothing in them. */
+static bool
+is_copied(const struct survey *s, const struct subject *j, size_t ns)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i].image &&
+		    strcmp(s->v[i].component, j->component) == 0 &&
+		    s->v[i].audit.ns[ns] == j->audit.ns[ns])
+			return true;
+	return false;
+}
+
 /*
  * Its namespaces are nobody else's, but for the network, which is one and
  * empty for all who have that wall.
@@ -323,7 +338,8 @@ check_neighbours(struct survey *s, struct subject *j)
 
 			if (!both || o->audit.ns[k] == 0 ||
 			    j->audit.ns[k] == 0 ||
-			    (o->audit.ns[k] == j->audit.ns[k]) == (k == 0))
+			    (o->audit.ns[k] == j->audit.ns[k]) == (k == 0) ||
+			    (k > 1 && is_copied(s, j, k) && is_copied(s, o, k)))
 				continue;
 			snprintf(name, sizeof(name), "%s apart", names[k]);
 			snprintf(have, sizeof(have),
@@ -352,7 +368,7 @@ measure(struct survey *s, struct subject *j)
 		.place = &place,
 		.launcher = s->launcher,
 		.program = program,
-		.peers = s->peers };
+		.peers = s->peers, .image = j->image };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t n = 0;
 

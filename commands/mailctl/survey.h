@@ -20,6 +20,7 @@ struct subject {
 	char component[32];
 	int64_t instance; /* -1: it is none of several */
 	pid_t pid;
+	bool image; /* what others of its kind are copied from */
 	uid_t shown_uid; /* that it has */
 	uid_t uid;	 /* that it ought to have, or 0 */
 	gid_t gid;
@@ -34,7 +35,7 @@ struct survey {
 	const struct instance *in;
 	enum sandbox_level level;
 	uint32_t waived;
-	pid_t launcher;
+	pid_t launcher, image;
 	struct kin kin;
 	struct audit_peers *peers;
 	struct buf told;   /* what the broker says, JSON */

@@ -83,7 +83,7 @@ all_ready(struct broker *br)
 	struct proc *p;
 
 	TAILQ_FOREACH(p, &br->procs, link)
-		if (!p->is_mailbox && p->state != PROC_READY &&
+		if (!p->is_mailbox && !p->once && p->state != PROC_READY &&
 		    p->state != PROC_ASLEEP)
 			return false;
 	return true;
@@ -245,12 +245,12 @@ status_json(struct broker *br, struct buf *b)
 
 	buf_printf(b, "{\"version\":\"%s\",\"configuration\":\"%s\","
 	    "\"launcher\":%u,\"level\":%u,\"waived\":%u,\"generation\":%u,"
-	    "\"violations\":%u,\"last_violation\":\"%s\","
+	    "\"image\":%d,\"violations\":%u,\"last_violation\":\"%s\","
 	    "\"trace\":\"%s\","
 	    "\"processes\":[", POSTERN_VERSION, br->plan.directory,
 	    br->plan.is.pid, br->plan.is.level, br->plan.is.waived,
-	    br->plan.is.generation, br->violations, br->violation,
-	    br->trace == NULL ? "" : br->trace->name);
+	    br->plan.is.generation, (int)br->image, br->violations,
+	    br->violation, br->trace == NULL ? "" : br->trace->name);
 	TAILQ_FOREACH(p, &br->procs, link) {
 		policy_hex(p->policy, hex);
 		buf_printf(b, "%s\n{\"component\":\"%s\",\"policy\":\"%s\","

@@ -47,6 +47,7 @@ struct component {
 	TAILQ_ENTRY(component) link;
 	const struct policy *policy;
 	uint32_t instances;
+	bool once; /* made when wanted, for one piece of work */
 	int config_fd;
 	TAILQ_HEAD(, object) objects;
 };
@@ -109,6 +110,9 @@ struct proc {
 	struct timer timer; /* next start, or the end of our patience */
 	int64_t started_ms;
 	int64_t backoff_ms;
+	bool once; /* does one piece of work, and never comes again */
+	bool warm; /* has the objects of the plan since its birth */
+	uint32_t generation; /* of the plan it was made under */
 	bool demand; /* leaves when idle, comes when wanted */
 	bool wanted; /* again, when it has left: it is on its way out */
 	bool retiring; /* works until another is there in its place */
@@ -141,6 +145,8 @@ void proc_start(struct proc *p);
 void proc_want(struct proc *p);
 /* Another in its place, which it makes room for when that works. */
 void proc_replace(struct proc *p);
+/* It ends when nothing is in its hand, and does not come again. */
+void proc_retire(struct proc *p);
 void proc_stop(struct proc *p, uint32_t grace_ms);
 void proc_kill(struct proc *p);
 void proc_free(struct proc **pp);
@@ -202,10 +208,11 @@ struct broker {
 	struct grants grants;
 	struct ticket_key route_key, address_key, socket_key;
 	int route_fd, address_fd, socket_fd; /* the same, sealed, to grant */
+	pid_t image; /* of smtpd, in the launcher's keeping, or 0 */
 	char *audit; /* what the launcher found, JSON; or NULL */
 	enum broker_phase phase;
 	unsigned stop_step;
-	uint32_t next_mailbox;
+	uint32_t next_mailbox, next_once; /* their numbers */
 	struct timer patience;
 	struct proc *reload_asker;
 	uint64_t reload_id;

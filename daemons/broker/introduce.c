@@ -3,8 +3,6 @@
  * Introductions: a channel between two components that work together, made
  * once; after that the broker is off their path.
  */
-#include <sys/socket.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,22 +10,6 @@
 #include "base/fd.h"
 
 #include "broker.h"
-
-/* Bytes that may wait in a channel: a burst of log lines, a full window. */
-#define CHANNEL_BYTES (1 << 20)
-
-static int
-channel_pair(int sv[2])
-{
-	int size = CHANNEL_BYTES;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0, sv) == -1)
-		return -1;
-	for (int i = 0; i < 2; i++) /* what the system allows is enough */
-		setsockopt(sv[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	return 0;
-}
 
 /* The descriptor moves. */
 static void
@@ -52,7 +34,7 @@ connect_pair(const char *edge, struct proc *a, struct proc *b)
 	if (policy_denied(a->policy, DENY_GRANT, str_of(b->policy->name)) ||
 	    policy_denied(b->policy, DENY_GRANT, str_of(a->policy->name)))
 		return; /* by an overlay: they never meet */
-	if (channel_pair(sv) == -1) {
+	if (chan_pair(sv) == -1) {
 		/*
 		 * Without a channel neither can work; both start again, and
 		 * by then there may be descriptors.
@@ -120,14 +102,18 @@ give_keys(struct proc *p)
 static void
 meet(struct proc *p, const char *edge, const char *a, const char *b)
 {
+	bool is_a = a == NULL || is_named(p, a), is_b = is_named(p, b);
 	struct proc *q;
 
+	if (!is_a && !is_b)
+		return;
 	TAILQ_FOREACH(q, &p->br->procs, link) {
-		if (q == p || !proc_trusted(q))
+		if (q == p || q->policy == p->policy || !proc_trusted(q))
 			continue;
-		if (is_named(q, b) && (a == NULL || is_named(p, a)))
+		/* Who does one piece of work has it already, or will. */
+		if (is_a && is_named(q, b) && !q->once)
 			connect_pair(edge, p, q);
-		else if (is_named(p, b) && (a == NULL || is_named(q, a)))
+		else if (is_b && (a == NULL || is_named(q, a)))
 			connect_pair(edge, q, p);
 	}
 }
@@ -137,9 +123,12 @@ introduce(struct proc *p)
 {
 	const struct edge_link *k;
 
+	if (p->once && p->generation != p->br->plan.is.generation)
+		introduce_config(p); /* the plan has changed since its birth */
 	meet(p, "log", NULL, "logd"); /* what comes may be worth a line */
 	give_keys(p);
-	give_objects(p);
+	if (!p->warm)
+		give_objects(p);
 	for (size_t i = 0; (k = edge_link_at(i)) != NULL; i++)
 		meet(p, k->edge, k->a, k->b);
 }
@@ -151,7 +140,7 @@ introduce_mailbox(struct proc *mailbox, struct proc *asker, uint64_t id)
 		.home = str_of(mailbox->home) };
 	int sv[2];
 
-	if (channel_pair(sv) == -1) {
+	if (chan_pair(sv) == -1) {
 		request_refuse(asker, id, EMFILE, "no channel to be had");
 		return;
 	}
@@ -171,6 +160,10 @@ introduce_config(struct proc *p)
 
 	if (c == NULL || !proc_trusted(p))
 		return;
+	if (p->once && !p->is_mailbox) {
+		proc_retire(p); /* its session keeps what it began with */
+		return;
+	}
 	fd = fcntl(c->config_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd == -1)
 		return;

@@ -39,18 +39,25 @@ broker_say(struct broker *br, int level, const char *fmt, ...)
 	chan_tell(br->launcher, LAUNCH_SAY, 0, &rec, NULL);
 }
 
-/* Too many, or none of the plan any more: it is told to end. */
+/*
+ * Too many, or none of the plan any more: it is told to end.  One whose kind
+ * does its work in another way now ends when its work is done.
+ */
 static void
 retire_surplus(struct broker *br)
 {
-	struct component *c;
+	struct component *c = NULL;
 	struct proc *p;
 
 	TAILQ_FOREACH(p, &br->procs, link) {
 		if (p->is_mailbox)
 			continue;
-		c = plan_find(&br->plan, p->policy->name);
-		if (c == NULL || p->instance >= c->instances)
+		if (c == NULL || c->policy != p->policy)
+			c = plan_find(&br->plan, p->policy->name);
+		if (c != NULL && c->once != p->once && proc_trusted(p))
+			proc_retire(p);
+		else if (c == NULL || c->once != p->once ||
+		    (!p->once && p->instance >= c->instances))
 			proc_stop(p, br->plan.is.stop_ms);
 	}
 }
@@ -63,7 +70,7 @@ broker_apply(struct broker *br)
 
 	retire_surplus(br);
 	TAILQ_FOREACH(c, &br->plan.components, link)
-		for (uint32_t i = 0; i < c->instances; i++)
+		for (uint32_t i = 0; i < c->instances && !c->once; i++)
 			if (broker_find(br, c->policy, i) == NULL) {
 				p = proc_new(br, c->policy, i);
 				if (!p->demand || c->policy == br->trace)
@@ -151,6 +158,14 @@ on_audit(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
 	br->audit = str_dup(((const struct launch_audit *)rec)->json);
 }
 
+static void
+on_image(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, void *arg)
+{
+	((struct broker *)arg)->image =
+	    (pid_t)((const struct launch_image *)rec)->pid;
+}
+
 /* A signal told the launcher. */
 static void
 on_signal(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
@@ -170,6 +185,7 @@ const struct chan_on launch_on[] = {
 	{ LAUNCH_PLANNED, on_planned },
 	{ LAUNCH_EXITED, on_exited },
 	{ LAUNCH_AUDIT, on_audit },
+	{ LAUNCH_IMAGE, on_image },
 	{ LAUNCH_STOP, on_signal },
 	{ LAUNCH_HUP, on_signal },
 	{ 0, NULL },

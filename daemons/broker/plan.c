@@ -68,6 +68,7 @@ plan_add_run(struct plan *p, const struct launch_run *r, int *fd)
 	c = xcalloc(1, sizeof(*c));
 	c->policy = policy;
 	c->instances = r->instances;
+	c->once = r->once != 0;
 	c->config_fd = *fd;
 	*fd = -1;
 	TAILQ_INIT(&c->objects);

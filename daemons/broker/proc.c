@@ -2,8 +2,6 @@
 /*
  * One process: started, attested, restarted with back-off.
  */
-#include <sys/socket.h>
-
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -170,7 +168,7 @@ on_sealed(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
 		attest(p);
 }
 
-/* Those who waited for this mailbox: it is there, or cannot be had. */
+/* Those who waited for this process: it is there, or cannot be had. */
 static void
 settle(struct proc *p, bool ready)
 {
@@ -180,11 +178,13 @@ settle(struct proc *p, bool ready)
 		TAILQ_REMOVE(&p->waiters, w, link);
 		if (w->asker == NULL || !proc_trusted(w->asker))
 			;
-		else if (ready)
+		else if (ready && p->is_mailbox)
 			introduce_mailbox(p, w->asker, w->id);
+		else if (ready)
+			admin_done(w->asker, w->id, 0, "");
 		else
 			request_refuse(w->asker, w->id, ECHILD,
-			    "the mailbox process did not start");
+			    "the process did not start");
 		free(w);
 	}
 }
@@ -264,6 +264,7 @@ on_spawned(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 	p->pid = (pid_t)a->pid;
 	p->uid = a->uid;
 	p->gid = a->gid;
+	p->warm = a->warm != 0;
 	free(p->home);
 	p->home = str_dup(a->home);
 	if (p->state == PROC_STOPPING)
@@ -284,8 +285,7 @@ proc_start(struct proc *p)
 		.dir = str_of(p->dir) };
 	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0, sv) == -1) {
+	if (chan_pair(sv) == -1) {
 		broker_say(p->br, 1, "%s: %s", proc_name(p), strerror(errno));
 		proc_ended(p, false, false);
 		return;
@@ -295,6 +295,7 @@ proc_start(struct proc *p)
 	p->sealed = p->wanted = false;
 	p->starts++;
 	p->traced = q.trace;
+	p->generation = p->br->plan.is.generation;
 	p->started_ms = loop_now(p->br->loop);
 	p->ch = chan_new(p->br->loop, sv[0], &edge_broker, SIDE_B, proc_on,
 	    on_gone, p);
@@ -329,6 +330,14 @@ proc_kill(struct proc *p)
 
 	if (p->pid > 0)
 		chan_tell(p->br->launcher, LAUNCH_KILL, 0, &k, NULL);
+}
+
+void
+proc_retire(struct proc *p)
+{
+	if (!p->retiring)
+		chan_tell(p->ch, BROKER_RETIRE, 0, NULL, NULL);
+	p->retiring = true;
 }
 
 void
@@ -368,8 +377,8 @@ proc_ended(struct proc *p, bool left, bool bad)
 	settle(p, false);
 	p->pid = 0;
 	p->traced = false;
-	if (p->state == PROC_STOPPING || p->is_mailbox || p->retiring ||
-	    p->br->phase == PHASE_STOP) {
+	if (p->state == PROC_STOPPING || p->is_mailbox || p->once ||
+	    p->retiring || p->br->phase == PHASE_STOP) {
 		p->state = PROC_GONE;
 		admin_progress(p->br);
 		return;

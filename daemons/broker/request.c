@@ -318,11 +318,29 @@ are_linked(const char *one, const char *other)
 	return false;
 }
 
+/* One more for one piece of work; NULL when there are as many as may be. */
+static struct proc *
+another(struct broker *br, const struct component *c)
+{
+	uint32_t n = 0;
+	struct proc *p;
+
+	TAILQ_FOREACH(p, &br->procs, link)
+		n += p->policy == c->policy;
+	if (n >= c->instances || br->phase == PHASE_STOP)
+		return NULL;
+	p = proc_new(br, c->policy, br->next_once++);
+	p->once = true;
+	return p;
+}
+
 static void
 do_start(struct proc *p, uint64_t id, const void *rec)
 {
 	const struct broker_start *q = rec;
 	const struct policy *policy = policy_find(q->component);
+	struct component *c = policy == NULL ? NULL :
+	    plan_find(&p->br->plan, policy->name);
 	struct proc *want;
 
 	if (policy == NULL || !policy->demand ||
@@ -330,11 +348,18 @@ do_start(struct proc *p, uint64_t id, const void *rec)
 		chan_drop(p->ch, "start of what is not its to start");
 		return;
 	}
-	want = broker_find(p->br, policy, q->instance);
+	want = c != NULL && c->once ? another(p->br, c) :
+	    broker_find(p->br, policy, q->instance);
 	proc_note(p, want != NULL, "start", "%s %u",
 	    policy->name, q->instance);
 	if (want == NULL || p->br->phase == PHASE_STOP) {
-		request_refuse(p, id, ENOENT, "not in the plan");
+		request_refuse(p, id, c != NULL && c->once ? EAGAIN : ENOENT,
+		    "not in the plan, or too many");
+		return;
+	}
+	if (want->once) {
+		wait_in(&want->waiters, p, id); /* it is answered when ready */
+		proc_start(want);
 		return;
 	}
 	if (q->replace)
@@ -363,8 +388,7 @@ do_command(struct proc *p, uint64_t id, const void *rec)
 		broker_say(p->br, 1, "security: %s asked for a command of "
 		    "another's", proc_name(p));
 		request_refuse(p, id, EPERM, "a command of another's");
-	} else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
-	    SOCK_NONBLOCK, 0, sv) == -1) {
+	} else if (chan_pair(sv) == -1) {
 		request_refuse(p, id, EAGAIN, strerror(errno));
 	} else {
 		chan_tell(p->br->launcher, LAUNCH_COMMAND, 0, &l, &sv[1]);

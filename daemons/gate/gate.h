@@ -96,6 +96,7 @@ struct worker {
 	unsigned used;	/* sessions it has had */
 	bool replacing; /* its successor was asked for */
 	bool old;	/* and is there: this one gets no more sessions */
+	bool once;	/* it has one session and ends behind it */
 };
 
 TAILQ_HEAD(worker_list, worker);
@@ -120,10 +121,18 @@ struct gate {
 	const struct conf *shared; /* for services without their own */
 	/*
 	 * Wants a worker with this number, or another in the place of the one
-	 * that has it.  NULL: what is there must do.
+	 * that has it.  NULL: what is there must do.  With `once' it wants one
+	 * more, and instance means nothing.
 	 */
 	void (*want)(unsigned instance, bool replace, void *arg);
 	void *want_arg;
+	/*
+	 * A worker for each session: some are kept ready, at the head of the
+	 * list, and when there is none clients wait.
+	 */
+	bool once;
+	unsigned ready_max, nready;
+	unsigned coming; /* were asked for */
 	bool wanting;	      /* an answer, or that worker, is awaited */
 	struct timer hold;    /* armed: clients wait for it, not for long */
 	unsigned workers_max; /* as many there can be; 0: not known yet */
@@ -166,6 +175,15 @@ on_ended(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg);
 /* What was wanted is not to be had now, or (never) in this configuration. */
 void gate_unwanted(struct gate *g, unsigned instance, bool replace,
     bool never);
+/* One that was wanted is there. */
+void gate_got(struct gate *g);
+/* Ask for as many workers as there ought to be ready. */
+void gate_refill(struct gate *g);
+/*
+ * The configuration is new: is there a worker for each session, and how many
+ * of them are ready?  Those that were made under another get none any more.
+ */
+void gate_mode(struct gate *g, bool once, unsigned ready);
 /* Has this worker no session, and can it be spared? */
 bool gate_may_leave(struct gate *g, const struct chan *ch);
 

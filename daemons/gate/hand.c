@@ -17,6 +17,7 @@ static void
 on_rested(void *arg)
 {
 	service_update(arg, NULL);
+	gate_refill(arg);
 }
 
 void
@@ -55,6 +56,62 @@ gate_stop(struct gate *g)
 	service_update(g, NULL);
 }
 
+/* --- a worker for each session -------------------------------------------- */
+
+static bool
+is_ready(const struct worker *w)
+{
+	return w->once && !w->old && w->used == 0;
+}
+
+/* It is not ready any more: out of the way of those that are. */
+static void
+set_aside(struct gate *g, struct worker *w)
+{
+	if (is_ready(w))
+		g->nready--;
+	TAILQ_REMOVE(&g->workers, w, link);
+	TAILQ_INSERT_TAIL(&g->workers, w, link);
+}
+
+void
+gate_refill(struct gate *g)
+{
+	if (!g->once || g->stopping || g->want == NULL || g->hold.armed)
+		return;
+	while (g->nready + g->coming < g->ready_max) {
+		g->coming++;
+		g->want(0, false, g->want_arg);
+	}
+}
+
+void
+gate_got(struct gate *g)
+{
+	if (g->coming > 0)
+		g->coming--;
+	gate_refill(g);
+}
+
+void
+gate_mode(struct gate *g, bool once, unsigned ready)
+{
+	struct worker *w, *next;
+	bool other = once != g->once;
+
+	g->once = once;
+	g->ready_max = ready;
+	TAILQ_FOREACH_SAFE(w, &g->workers, link, next) {
+		if (!w->once && !other)
+			continue;
+		if (is_ready(w))
+			set_aside(g, w);
+		w->old = true;
+	}
+}
+
+/* --- any worker ----------------------------------------------------------- */
+
 /*
  * The worker with the fewest sessions that can take another, or NULL.  One
  * whose successor is there is none, unless that has gone again.
@@ -62,8 +119,10 @@ gate_stop(struct gate *g)
 struct worker *
 gate_worker(struct gate *g)
 {
-	struct worker *w, *best = NULL;
+	struct worker *w = TAILQ_FIRST(&g->workers), *best = NULL;
 
+	if (g->once)
+		return w != NULL && is_ready(w) && !chan_full(w->ch) ? w : NULL;
 	TAILQ_FOREACH(w, &g->workers, link)
 		if (!w->old && w->active < WORKER_SESSIONS_MAX &&
 		    !chan_full(w->ch) &&
@@ -90,7 +149,7 @@ worker_numbered(struct gate *g, unsigned instance)
 	struct worker *w;
 
 	TAILQ_FOREACH(w, &g->workers, link)
-		if (w->instance == instance && !w->old)
+		if (w->instance == instance && !w->old && !w->once)
 			break;
 	return w;
 }
@@ -104,7 +163,9 @@ look_for_help(struct gate *g, struct worker *w)
 {
 	unsigned i = 0;
 
-	if (g->want == NULL)
+	if (g->once)
+		gate_refill(g);
+	if (g->want == NULL || g->once)
 		return;
 	if (g->worker_sessions > 0 && w->used >= g->worker_sessions &&
 	    !w->replacing) {
@@ -134,7 +195,10 @@ gate_unwanted(struct gate *g, unsigned instance, bool replace, bool never)
 {
 	struct worker *w;
 
-	if (!replace) {
+	if (g->once) {
+		timer_set(&g->hold, WORKER_HOLD_MS);
+		gate_got(g);
+	} else if (!replace) {
 		wanting_ends(g);
 		if (never)
 			g->workers_max = instance;
@@ -230,6 +294,8 @@ gate_hand(struct gate *g, struct service *s, struct worker *w,
 	c->service = s;
 	c->worker = w;
 	c->client = enter(g, s, client);
+	if (is_ready(w))
+		set_aside(g, w);
 	s->active++;
 	w->active++;
 	w->used++;
@@ -259,12 +325,18 @@ gate_worker_up(struct gate *g, struct chan *ch, unsigned instance)
 {
 	struct worker *w = xcalloc(1, sizeof(*w)), *old;
 
-	wanting_ends(g);
-	if ((old = worker_numbered(g, instance)) != NULL)
+	if (!g->once)
+		wanting_ends(g);
+	if (!g->once && (old = worker_numbered(g, instance)) != NULL)
 		old->old = true;
 	w->ch = ch;
 	w->instance = instance;
-	TAILQ_INSERT_TAIL(&g->workers, w, link);
+	w->once = g->once;
+	if (w->once)
+		TAILQ_INSERT_HEAD(&g->workers, w, link);
+	else
+		TAILQ_INSERT_TAIL(&g->workers, w, link);
+	g->nready += w->once;
 	service_update(g, NULL);
 }
 
@@ -278,11 +350,16 @@ gate_worker_down(struct gate *g, const struct chan *ch)
 	for (size_t i = 0; i < g->nconns; i++)
 		if (g->conns[i].id != 0 && g->conns[i].worker == w)
 			conn_end(g, &g->conns[i]);
+	if (is_ready(w)) {
+		/* Should others end like this, too: not one after the other. */
+		timer_set(&g->hold, WORKER_HOLD_MS);
+		g->nready--;
+	}
 	TAILQ_REMOVE(&g->workers, w, link);
 	/* A successor that died was none: the old one may have to do. */
-	if (!w->old && worker_numbered(g, w->instance) == NULL)
+	if (!w->once && !w->old && worker_numbered(g, w->instance) == NULL)
 		TAILQ_FOREACH(old, &g->workers, link)
-			if (old->instance == w->instance)
+			if (old->instance == w->instance && !old->once)
 				old->old = false;
 	free(w);
 	service_update(g, NULL);

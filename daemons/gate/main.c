@@ -32,6 +32,7 @@ worker_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
 {
 	(void)pid;
 	gate_worker_up(arg, ch, instance);
+	boot_ready(); /* somebody can be served */
 }
 
 static void
@@ -75,6 +76,13 @@ on_config(void *arg)
 {
 	gate_relisten(arg);
 	gate_shared(arg, boot_conf());
+	gate_refill(arg);
+}
+
+static void
+on_ready(void *arg)
+{
+	gate_refill(arg);
 }
 
 static void
@@ -82,7 +90,9 @@ on_wanted(int error, void *arg)
 {
 	uintptr_t what = (uintptr_t)arg;
 
-	if (error != 0)
+	if (error == 0 && gate.once)
+		gate_got(&gate);
+	else if (error != 0)
 		gate_unwanted(&gate, (unsigned)(what >> 1), (what & 1) != 0,
 		    error == ENOENT);
 }
@@ -123,6 +133,7 @@ static const struct boot_peer peers[] = {
 	{ .name = "smtpd",
 	    .edge = &edge_gate,
 	    .side = SIDE_A,
+	    .optional = true, /* some are made when wanted */
 	    .on = worker_on,
 	    .up = worker_up,
 	    .down = worker_down },
@@ -130,6 +141,8 @@ static const struct boot_peer peers[] = {
 
 static const struct boot_hooks hooks = { .grant = on_grant,
 	.config = on_config,
+	.ready = on_ready,
+	.own_ready = true,
 	.stop = on_stop };
 
 int

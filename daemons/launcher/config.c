@@ -140,6 +140,7 @@ settings_apply(struct launcher *l, const struct settings *s, struct buf *err)
 	set_text(&l->mail_spool, conf_str(c, P_MAIL_SPOOL_DIRECTORY));
 	set_text(&l->default_privs, conf_str(c, P_DEFAULT_PRIVS));
 	set_text(&l->mail_owner, conf_str(c, P_MAIL_OWNER));
+	l->isolation = conf_is(c, P_SMTPD_ISOLATION, "connection");
 	l->watch_ms = conf_ms(c, P_SANDBOX_AUDIT_INTERVAL);
 	l->spool_mbox = conf_str(c, P_HOME_MAILBOX).n == 0;
 	return 0;
@@ -248,6 +249,7 @@ send_run(struct launcher *l, const struct settings *s, const char *component,
     unsigned instances)
 {
 	struct launch_run r = { .instances = instances,
+		.once = l->isolation && strcmp(component, "smtpd") == 0,
 		.component = str_of(component) };
 	int copy = fcntl(s->main_fd, F_DUPFD_CLOEXEC, 3);
 	int keep = fcntl(s->main_fd, F_DUPFD_CLOEXEC, 3);
@@ -259,10 +261,19 @@ send_run(struct launcher *l, const struct settings *s, const char *component,
 	return 0;
 }
 
+/*
+ * With a process for each session, so many at a time: what the policies of
+ * their peers allow.  How many sessions there are is master.cf's to say.
+ */
+#define SESSIONS_MAX 1000
+
 static unsigned
 smtpd_workers(const struct settings *s)
 {
 	int64_t n = conf_int(s->main, P_SMTPD_WORKER_COUNT);
+
+	if (conf_is(s->main, P_SMTPD_ISOLATION, "connection"))
+		return SESSIONS_MAX;
 
 	/* One processor is left to everybody else. */
 	if (n == 0)
@@ -417,8 +428,10 @@ send_service(struct launcher *l, struct settings *s, size_t index,
 		l->virtual_min_next = conf_int(c, P_VIRTUAL_MINIMUM_UID);
 	if (strcmp(sv->component, "smtp") == 0)
 		bad |= send_trust(l, c, index, err);
-	if (strcmp(sv->component, "smtpd") == 0)
+	if (strcmp(sv->component, "smtpd") == 0) {
+		image_object((uint32_t)index, str_of(sv->name), fd);
 		to[n++] = "gate";
+	}
 	if (sv->opts.n > 0)
 		to[n++] = "lookup";
 	if (tls_needs_keys(c)) {
@@ -570,12 +583,14 @@ settings_send(struct launcher *l, struct settings *s, struct buf *err)
 	forget_tables(l);
 	collect_tables(l, s, s->main);
 	order_config(-1, s->main_fd);
+	image_forget();
 	if (send_components(l, s, err) != 0 || send_log(l, err) == -1 ||
 	    send_resolvers(l, s, err) == -1 || send_sockets(l, s, err) == -1)
 		return -1;
 	for (size_t i = 0; i < s->build.master.n && !l->offline; i++)
 		if (send_service(l, s, i, err) != 0)
 			return -1;
+	image_start(l);
 	chan_tell(l->broker, LAUNCH_PLANNED, 0, &p, NULL);
 	l->virtual_min = l->virtual_min_next;
 	return 0;

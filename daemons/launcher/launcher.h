@@ -32,6 +32,7 @@
  *	borrow.c	what is opened with the rights of a user
  *	limit.c		what the broker may order
  *	spawn.c		processes: made, attested, killed, mourned
+ *	image.c		the warm image that processes of smtpd are copied from
  *	watch.c		processes: audited, now and then
  *	main.c		start, signals, the broker's orders
  */
@@ -78,6 +79,10 @@ struct launcher {
 	struct timer broker_timer;
 	struct cradle cradle;
 	LIST_HEAD(, child) children;
+	pid_t image_pid; /* of smtpd, or 0 */
+	int image_fd;
+	int64_t image_started_ms;
+	bool isolation; /* a process for each SMTP session */
 	struct timer watch_timer;
 	int64_t watch_ms; /* from one audit to the next; 0: none */
 	struct sandbox_watch watch;
@@ -195,6 +200,9 @@ bool limit_line(struct launcher *l);
 
 /* --- spawn.c -------------------------------------------------------------- */
 pid_t spawn_broker(struct launcher *l, struct buf *err);
+/* A warm image of a component; channel is its end.  -1 with a sentence. */
+pid_t spawn_image(struct launcher *l, const char *component, int channel,
+    struct buf *err);
 void spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
     struct launch_spawned *out, struct buf *err);
 void spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
@@ -211,6 +219,20 @@ void spawn_kill_all(struct launcher *l);
 /* Children that have died; fn hears of each. */
 void spawn_reap(struct launcher *l,
     void (*fn)(struct launcher *l, const struct child *c, int status));
+
+/* --- image.c -------------------------------------------------------------- */
+
+/* A plan begins: what copies are to have comes anew, in image_object(). */
+void image_forget(void);
+void image_object(uint32_t instance, struct str name, int fd);
+/* The image anew, if the configuration wants one. */
+void image_start(struct launcher *l);
+void image_end(struct launcher *l);
+/* A copy of it, a child of ours; -1 where there is no image. */
+pid_t image_birth(struct launcher *l, uint32_t instance, int channel,
+    int note);
+/* A child that is in no list has ended. */
+void image_buried(struct launcher *l, pid_t pid);
 
 /* --- watch.c -------------------------------------------------------------- */
 

@@ -100,11 +100,14 @@ limit_component(const struct launcher *l, const struct policy *policy,
 {
 	struct planned *p = find(str_of(policy->name));
 
-	if (p == NULL || instance >= p->instances) {
+	bool once = l->isolation && strcmp(policy->name, "smtpd") == 0;
+
+	if (p == NULL || (!once && instance >= p->instances)) {
 		buf_puts(err, "no such component in the plan");
 		return -1;
 	}
-	if (count(l, policy, instance) >= EACH_MAX) {
+	if (count(l, policy, instance) >= EACH_MAX ||
+	    (once && count(l, policy, -1) >= p->instances + EACH_MAX)) {
 		buf_puts(err, "there are too many of it");
 		return -1;
 	}

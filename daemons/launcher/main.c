@@ -214,6 +214,7 @@ on_ended(UNUSED struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
 	struct launcher *l = arg;
 
 	launcher_say(l, 3, "terminating on signal 15");
+	image_end(l);
 	loop_stop(l->loop, 0);
 }
 
@@ -480,7 +481,7 @@ int
 main(int argc, char *argv[])
 {
 	static struct launcher l = { .say_fd = -1, .spool_fd = -1,
-		.lock_fd = -1, .broker_fd = -1, .kmsg_fd = -1,
+		.image_fd = -1, .lock_fd = -1, .broker_fd = -1, .kmsg_fd = -1,
 		.broker_backoff_ms = BACKOFF_FIRST };
 	struct overlays overlays;
 	struct settings *s;

@@ -22,6 +22,7 @@
 #include "command/vouch.h"
 #include "conf/uids.h"
 #include "sandbox/trace.h"
+#include "sandbox/warm.h"
 
 #include "launcher.h"
 
@@ -100,10 +101,14 @@ remember(struct launcher *l, const struct policy *policy,
 	return c;
 }
 
+/* In the place of an instance: it is none. */
+static const uint32_t image_number = UINT32_MAX;
+
 /*
  * Make a process of policy at place with these descriptors, and remember it.
  * -1 with a sentence in err.  A failure in the child itself shows as its death
- * with status 70: the broker then waits and tries again.
+ * with status 70: the broker then waits and tries again.  An image is not
+ * remembered, for the broker knows nothing of it.
  */
 static pid_t
 spawn(struct launcher *l, const struct policy *policy,
@@ -114,6 +119,7 @@ spawn(struct launcher *l, const struct policy *policy,
 	char number[16], *path = xasprintf("%s/%s", l->libexec, policy->name);
 	struct cradle_fd all[SLOT_N];
 	char *argv[4];
+	bool image = instance == &image_number;
 	int note, trace = -1;
 	pid_t pid;
 
@@ -121,7 +127,7 @@ spawn(struct launcher *l, const struct policy *policy,
 		free(path);
 		return -1;
 	}
-	note = note_make();
+	note = image ? -1 : note_make();
 
 	memcpy(all, fds, n * sizeof(*fds));
 	if (note != -1)
@@ -135,7 +141,9 @@ spawn(struct launcher *l, const struct policy *policy,
 	argv[2] = instance == NULL ? NULL : number;
 	argv[3] = NULL;
 	snprintf(number, sizeof(number), "%u", instance == NULL ? 0 : *instance);
-	pid = sandbox_clone(&l->cradle, NULL);
+	if (image)
+		strlcpy(number, WARM_INSTANCE, sizeof(number));
+	pid = image ? warm_clone() : sandbox_clone(&l->cradle, NULL);
 	if (pid == 0) {
 		if (cradle_child(&l->cradle, policy, all, n) == 0)
 			execve(path, argv, component_env(policy));
@@ -144,7 +152,7 @@ spawn(struct launcher *l, const struct policy *policy,
 	if (pid == -1) {
 		buf_printf(err, "cannot make a process: %s", strerror(errno));
 		fd_close(&note);
-	} else {
+	} else if (!image) {
 		remember(l, policy, place, pid, instance == NULL ? 0 :
 		    *instance, note);
 	}
@@ -180,8 +188,7 @@ spawn_broker(struct launcher *l, struct buf *err)
 
 	if (filter == -1)
 		return -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0, sv) == -1) {
+	if (chan_pair(sv) == -1) {
 		buf_printf(err, "socketpair: %s", strerror(errno));
 		return -1;
 	}
@@ -208,6 +215,20 @@ command_key(const struct launcher *l, struct str user)
 	return memfd_from("key", k.key, sizeof(k.key));
 }
 
+pid_t
+spawn_image(struct launcher *l, const char *component, int channel,
+    struct buf *err)
+{
+	const struct policy *policy = policy_find(str_of(component));
+	struct sandbox_place place = place_for(l, policy);
+	struct cradle_fd fds[] = { { SLOT_BROKER, channel },
+		{ SLOT_CONFIG, limit_config(component) },
+		{ SLOT_FILTER, filter_of(l, policy, false, err) } };
+
+	return fds[2].fd == -1 ? -1 :
+	    spawn(l, policy, &place, fds, NELEM(fds), &image_number, err);
+}
+
 void
 spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
     struct launch_spawned *out, struct buf *err)
@@ -216,7 +237,7 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 	struct sandbox_place place;
 	struct cradle_fd fds[5];
 	size_t n = 0;
-	int filter, key = -1;
+	int filter, note, key = -1;
 
 	if (policy == NULL) {
 		buf_puts(err, "no such component");
@@ -229,6 +250,20 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 		return;
 	place = place_for(l, policy);
 	place.trace = q->trace != 0;
+	out->uid = place.uid;
+	out->gid = place.gid;
+	if (l->isolation && str_eq(q->component, STR("smtpd")) && !place.trace) {
+		pid_t pid = image_birth(l, q->instance, fd,
+		    (note = note_make()));
+
+		if (pid != -1) {
+			remember(l, policy, &place, pid, q->instance, note);
+			out->pid = (uint32_t)pid;
+			out->warm = 1;
+			return;
+		}
+		fd_close(&note);
+	}
 	fds[n++] = (struct cradle_fd){ SLOT_BROKER, fd };
 	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, limit_config(policy->name) };
 	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
@@ -237,8 +272,6 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 	if (str_eq(q->component, STR("lookup")) &&
 	    (key = command_key(l, STR_NONE)) != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_KEY, key };
-	out->uid = place.uid;
-	out->gid = place.gid;
 	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
 	fd_close(&key);
 }
@@ -477,8 +510,10 @@ spawn_reap(struct launcher *l,
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		c = find_child(l, pid);
-		if (c == NULL)
+		if (c == NULL) {
+			image_buried(l, pid);
 			continue;
+		}
 		LIST_REMOVE(c, link);
 		timer_clear(&c->late);
 		fn(l, c, status);

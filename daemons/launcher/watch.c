@@ -38,9 +38,13 @@ begin(struct launcher *l)
 		.waived = l->waived, .filter_fd = -1 };
 	struct child *c;
 
-	watch_add(&l->watch, getpid(), policy_find(STR("launcher")), &self);
+	watch_add(&l->watch, getpid(), policy_find(STR("launcher")), &self,
+	    false);
+	if (l->image_pid > 0)
+		watch_add(&l->watch, l->image_pid, policy_find(STR("smtpd")),
+		    &self, true);
 	LIST_FOREACH(c, &l->children, link)
-		watch_add(&l->watch, c->pid, c->policy, &c->place);
+		watch_add(&l->watch, c->pid, c->policy, &c->place, false);
 	watch_begin(&l->watch);
 }
 

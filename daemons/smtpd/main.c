@@ -25,6 +25,9 @@
 
 static struct peers peers;
 
+/* What an image has read for its copies. */
+static struct service *warm[WORKER_SERVICES];
+
 static void
 asked_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
 {
@@ -90,6 +93,21 @@ gate_down(struct chan *ch, unsigned instance, void *arg)
 
 	(void)instance;
 	conns_gate_gone(&p->conns, ch);
+	if (p->held.gate == ch)
+		fd_close(&p->held.fd);
+	if (p->once && !conns_any(&p->conns))
+		boot_exit(0); /* no session will come any more */
+}
+
+static struct service *
+read_service(uint32_t instance, struct str name, int fd)
+{
+	struct conf *conf = conf_open(fd);
+
+	if (conf == NULL)
+		log_fatal("configuration of service " STR_FMT " cannot be read",
+		    STR_ARG(name));
+	return service_new(conf, instance, boot_conf());
 }
 
 /* Ready is who has all peers, and an answer of keys for every service. */
@@ -106,6 +124,7 @@ check_ready(struct peers *p)
 			return;
 	}
 	boot_ready();
+	peers_ready(p);
 }
 
 static void
@@ -113,21 +132,23 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 {
 	struct peers *p = arg;
 	struct service *sv;
-	struct conf *conf;
 
 	if (g->kind != GRANT_CONFIG) {
 		log_warn("grant of kind %u is not for me", g->kind);
 		fd_close(&fd);
 		return;
 	}
-	conf = conf_open(fd);
+	sv = read_service(g->instance, g->name, fd);
 	fd_close(&fd);
-	if (conf == NULL)
-		log_fatal("configuration of service " STR_FMT " cannot be read",
-		    STR_ARG(g->name));
-	sv = service_new(conf, g->instance, boot_conf());
 	secure_keys(&sv->tls, keyring_set(sv->instance), sv->name);
 	worker_service(&p->w, sv);
+}
+
+static void
+on_object(uint32_t instance, struct str name, int fd)
+{
+	if (instance < WORKER_SERVICES)
+		warm[instance] = read_service(instance, name, fd);
 }
 
 /* keys told of a service's certificates, or of its ticket keys. */
@@ -229,10 +250,12 @@ static const struct boot_peer peer_list[] = {
 static bool
 is_busy(void *arg)
 {
-	return conns_any(&((struct peers *)arg)->conns);
+	const struct peers *p = arg;
+
+	return conns_any(&p->conns) || p->held.gate != NULL;
 }
 
-static const struct boot_hooks hooks = { .grant = on_grant,
+static struct boot_hooks hooks = { .grant = on_grant,
 	.config = on_config,
 	.busy = is_busy,
 	.work = &edge_gate,
@@ -241,13 +264,32 @@ static const struct boot_hooks hooks = { .grant = on_grant,
 	.ready = on_ready,
 	.own_ready = true };
 
+/* In a copy of an image: what that has read. */
+static void
+use_image(struct peers *p)
+{
+	for (size_t i = 0; i < WORKER_SERVICES; i++) {
+		if (warm[i] == NULL)
+			continue;
+		secure_keys(&warm[i]->tls, keyring_set(warm[i]->instance),
+		    warm[i]->name);
+		worker_service(&p->w, warm[i]);
+	}
+}
+
 int
 main(int argc, char *argv[])
 {
+	boot_warm(on_object);
+	tls_init(); /* once, should this be an image */
 	boot_start("smtpd", argc, argv);
-	tls_init();
 	peers_init(&peers, boot_loop());
 	keyring_changed(on_keys, &peers);
+	use_image(&peers);
+	if (conf_is(boot_conf(), P_SMTPD_ISOLATION, "connection")) {
+		hooks.once = true;
+		peers_once(&peers, on_idle);
+	}
 	boot_seal(peer_list, NELEM(peer_list), &hooks, &peers);
 	return boot_run();
 }

@@ -233,18 +233,24 @@ peers_init(struct peers *p, struct loop *l)
 	conns_init(&p->conns, l, &p->w);
 }
 
+void
+peers_once(struct peers *p, void (*idle)(void *arg))
+{
+	p->once = true;
+	p->conns.idle = idle;
+	p->conns.idle_arg = p;
+	slots_ahead(&p->w.slots, 0); /* until the session is there */
+}
+
 /* --- what comes by itself ------------------------------------------------- */
 
 static void
-on_client(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+take_client(struct peers *p, struct chan *ch, uint64_t id,
+    const struct gate_client *c, int fd)
 {
-	const struct gate_client *c = rec;
 	struct gate_ended none = { .messages = 0 };
-	struct peers *p = arg;
 	struct service *sv = worker_find_service(&p->w, c->service);
-	int fd = fds[0];
 
-	fds[0] = -1;
 	if (sv == NULL || p->w.stopping) {
 		if (sv == NULL)
 			log_warn("connection for service %u, which has no "
@@ -252,9 +258,40 @@ on_client(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 			    c->service);
 		fd_close(&fd);
 		chan_tell(ch, GATE_ENDED, id, &none, NULL);
+		if (p->once && !conns_any(&p->conns))
+			p->conns.idle(p->conns.idle_arg);
 		return;
 	}
+	if (p->once)
+		slots_ahead(&p->w.slots, 1);
 	conn_new(&p->conns, ch, id, sv, &c->client, &c->server, fd);
+}
+
+static void
+on_client(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
+{
+	const struct gate_client *c = rec;
+	struct peers *p = arg;
+	int fd = fds[0];
+
+	fds[0] = -1;
+	if (!p->once || p->ready)
+		take_client(p, ch, id, c, fd);
+	else if (p->held.gate == NULL)
+		p->held = (struct held){ ch, id, *c, fd };
+	else
+		fd_close(&fd); /* there is to be one session */
+}
+
+void
+peers_ready(struct peers *p)
+{
+	struct held h = p->held;
+
+	p->ready = true;
+	p->held.gate = NULL;
+	if (h.gate != NULL)
+		take_client(p, h.gate, h.id, &h.rec, h.fd);
 }
 
 const struct chan_on peers_gate_on[] = {

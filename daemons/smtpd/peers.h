@@ -4,6 +4,7 @@
 
 #include "chan/chan.h"
 #include "conn.h"
+#include "edge/gate.h"
 #include "worker.h"
 
 /*
@@ -17,6 +18,14 @@ struct peer_set {
 	size_t n, turn;
 };
 
+/* A client that is waiting until this process has all it needs. */
+struct held {
+	struct chan *gate; /* or NULL: nobody */
+	uint64_t id;
+	struct gate_client rec;
+	int fd;
+};
+
 struct peers {
 	struct loop *loop;
 	struct worker w;
@@ -24,9 +33,17 @@ struct peers {
 	struct peer_set rewrite, lookup, dns, cleanup;
 	struct chan *qmgr;
 	bool seen; /* all that are needed have been up */
+	bool ready; /* and keys has answered */
+	bool once; /* one session, and no more */
+	struct held held;
 };
 
 void peers_init(struct peers *p, struct loop *l);
+
+/* It has all it needs. */
+void peers_ready(struct peers *p);
+/* One session is all there will be; idle is called when it is over. */
+void peers_once(struct peers *p, void (*idle)(void *arg));
 
 void peer_add(struct peer_set *ps, struct chan *ch);
 void peer_remove(struct peer_set *ps, const struct chan *ch);

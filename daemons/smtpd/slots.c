@@ -39,7 +39,15 @@ slot_free(struct slots *ss, struct slot *sl)
 void
 slots_up(struct slots *ss)
 {
-	ss->w->ports->want(ss->w->ports_arg, ss->ahead);
+	if (ss->ahead > 0)
+		ss->w->ports->want(ss->w->ports_arg, ss->ahead);
+}
+
+void
+slots_ahead(struct slots *ss, unsigned n)
+{
+	ss->ahead = n;
+	slots_up(ss);
 }
 
 /*

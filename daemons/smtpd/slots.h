@@ -70,6 +70,9 @@ void slots_clear(struct slots *ss);
 void slots_up(struct slots *ss);
 void slots_down(struct slots *ss);
 
+/* How many are to be held ready from now on. */
+void slots_ahead(struct slots *ss, unsigned n);
+
 /* A slot arrived; fd is taken over. */
 void slots_add(struct slots *ss, uint64_t id, struct str qid, int fd);
 

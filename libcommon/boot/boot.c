@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +19,7 @@
 #include "edge/edges.h"
 #include "log/log.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/warm.h"
 
 #define LOG_BATCH_MS 20
 
@@ -33,6 +35,8 @@ static struct {
 	const char *name;
 	unsigned instance;
 	struct sandbox_place place;
+	struct warm warm;
+	const struct policy *policy; /* with its overlay, once that was read */
 	struct loop *loop;
 	struct conf *conf;
 	struct chan *broker;
@@ -501,13 +505,58 @@ on_broker_gone(struct chan *ch, const char *why, void *arg)
 	exit(why == NULL ? 0 : 1);
 }
 
+static void
+read_policy(void)
+{
+	char err[512];
+
+	if (boot.policy == NULL)
+		boot.policy = sandbox_policy(boot.name, err, sizeof(err));
+	if (boot.policy == NULL)
+		log_fatal("%s: sandbox: %s", boot.name, err);
+}
+
+/* --- a warm image --------------------------------------------------------- */
+
+void
+boot_warm(void (*fn)(uint32_t instance, struct str name, int fd))
+{
+	boot.warm.object = fn;
+}
+
+static void
+to_launcher(enum log_level level, struct str service, struct str text,
+    int64_t when_us, void *arg)
+{
+	(void)service;
+	(void)when_us;
+	(void)arg;
+	warm_say((int)level, text);
+}
+
+/* Returns in a copy, whose number goes where ps(1) finds it. */
+static void
+be_image(char *instance)
+{
+	log_sink(to_launcher, NULL);
+	read_policy();
+	boot.instance = warm_serve(boot.policy, &boot.place, &boot.warm);
+	boot.place.inside = true;
+	note_open(SLOT_NOTE);
+	memset(instance, 0, sizeof(WARM_INSTANCE));
+	snprintf(instance, sizeof(WARM_INSTANCE), "%u", boot.instance);
+}
+
 void
 boot_start(const char *name, int argc, char *argv[])
 {
-	uint64_t instance;
+	bool image = argc == 3 && boot.warm.object != NULL &&
+	    strcmp(argv[2], WARM_INSTANCE) == 0;
+	uint64_t instance = 0;
 
 	if (argc != 3 || place_parse(str_of(argv[1]), &boot.place) == -1 ||
-	    str_u64(str_of(argv[2]), UINT32_MAX, &instance) == -1 ||
+	    (!image &&
+		str_u64(str_of(argv[2]), UINT32_MAX, &instance) == -1) ||
 	    fcntl(SLOT_BROKER, F_GETFD) == -1 ||
 	    fcntl(SLOT_CONFIG, F_GETFD) == -1) {
 		log_error("%s is a component: it is started by the broker "
@@ -526,6 +575,8 @@ boot_start(const char *name, int argc, char *argv[])
 	boot.conf = conf_open(SLOT_CONFIG);
 	if (boot.conf == NULL)
 		log_fatal("%s: configuration: %s", name, strerror(errno));
+	if (image)
+		be_image(argv[2]);
 	boot.loop = loop_new();
 }
 
@@ -534,7 +585,6 @@ boot_seal(const struct boot_peer *peers, size_t npeers,
     const struct boot_hooks *hooks, void *arg)
 {
 	static const struct boot_hooks no_hooks;
-	const struct policy *policy = policy_find(str_of(boot.name));
 	struct broker_sealed rec;
 	char err[512];
 
@@ -550,11 +600,11 @@ boot_seal(const struct boot_peer *peers, size_t npeers,
 	    broker_on, on_broker_gone, NULL);
 	log_sink(to_broker, NULL);
 	timer_init(&boot.look, boot.loop, on_look, NULL);
-	if (policy->demand && boot.instance >= policy->warm)
+	read_policy();
+	if (boot.policy->demand && boot.instance >= boot.policy->warm &&
+	    !boot.hooks->once)
 		timer_set(&boot.look, look_ms());
-	policy = sandbox_policy(boot.name, err, sizeof(err));
-	if (policy == NULL ||
-	    sandbox_enter(policy, &boot.place, err, sizeof(err)) == -1)
+	if (sandbox_enter(boot.policy, &boot.place, err, sizeof(err)) == -1)
 		log_fatal("%s: sandbox: %s", boot.name, err);
 	chan_tell(boot.broker, BROKER_SEALED, 0, &rec, NULL);
 }

@@ -77,9 +77,18 @@ struct boot_hooks {
 	int (*threads)(void *arg);
 	/* An instance's channel to logd is not wanted: logd itself. */
 	bool no_log;
+	/* There for one piece of work, and for that it waits: never idle. */
+	bool once;
 	/* Ready only when the component calls boot_ready(). */
 	bool own_ready;
 };
+
+/*
+ * Before boot_start(): this process can be an image (sandbox/warm.h).  There
+ * boot_start() returns in its copies only; what the broker would otherwise
+ * grant each of them, fn has got once, before.
+ */
+void boot_warm(void (*fn)(uint32_t instance, struct str name, int fd));
 
 /*
  * Start: no SIGPIPE, time zone read, standard descriptors in place, place and

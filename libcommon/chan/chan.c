@@ -81,6 +81,19 @@ static void on_ready(int what, void *arg);
 static void on_turn(void *arg);
 static void on_goodbye(void *arg);
 
+int
+chan_pair(int ends[2])
+{
+	int size = 1 << 20;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		0, ends) == -1)
+		return -1;
+	for (int i = 0; i < 2; i++) /* what the system allows is enough */
+		setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}
+
 struct chan *
 chan_new(struct loop *l, int fd, const struct edge *e, enum side own,
     const struct chan_on *on, chan_gone_fn *gone, void *arg)

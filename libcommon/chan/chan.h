@@ -51,6 +51,12 @@ typedef void chan_answer_fn(unsigned type, const void *rec, int *fds,
     void *arg);
 
 /*
+ * Two ends for a channel, non-blocking, with room for a burst of log lines or
+ * a full window.  -1 with errno.
+ */
+int chan_pair(int ends[2]);
+
+/*
  * Take over fd, which is non-blocking, as our side of edge e.  on, gone and arg stay the owner's and
  * outlive the channel.  Never fails.
  */

@@ -15,12 +15,15 @@
  * sealed, and holds no privilege.
  *
  * After the start, and after each LAUNCH_RELOAD, the launcher sends its plan:
- * overlays of policies, a LAUNCH_RUN for every component (with its sealed configuration), a
+ * overlays of policies, a LAUNCH_RUN for every component (with its sealed
+ * configuration; once: instances are made when they are wanted, at most so
+ * many at a time, and end behind one piece of work), a
  * LAUNCH_OBJECT for everything an instance of it is to be given once it is
  * sealed, then LAUNCH_PLANNED.
  */
 #define launch_run_FIELDS(F) \
 	F(U32, instances) \
+	F(U8, once) \
 	F(STR, component, 32)
 
 /* What the site takes from a policy: sent before all others (overlay.h). */
@@ -83,11 +86,13 @@
 	F(U64, ticket) \
 	F(STR, user, 64) \
 	F(STR, text, COMMAND_TEXT_MAX)
+/* warm: a copy of an image, which has the objects of the plan. */
 #define launch_spawned_FIELDS(F) \
 	F(U32, pid) \
 	F(U32, uid) \
 	F(U32, gid) \
 	F(U32, error) \
+	F(U8, warm) \
 	F(STR, home, 1024) \
 	F(STR, text, 512)
 
@@ -104,6 +109,10 @@
  */
 #define launch_audit_FIELDS(F) \
 	F(STR, json, 32768)
+
+/* The image that copies are made of, for status and audit; or 0. */
+#define launch_image_FIELDS(F) \
+	F(U32, pid)
 
 #define launch_kill_FIELDS(F) \
 	F(U32, pid)
@@ -162,6 +171,7 @@ enum launch_what {
 	R(LAUNCH_ATTEST, launch_attest, REC_ASK, SIDE_A, 0) \
 	R(LAUNCH_ATTESTED, launch_attested, REC_ANSWER, SIDE_B, 0) \
 	R(LAUNCH_AUDIT, launch_audit, REC_TELL, SIDE_B, 0) \
+	R(LAUNCH_IMAGE, launch_image, REC_TELL, SIDE_B, 0) \
 	R(LAUNCH_KILL, launch_kill, REC_TELL, SIDE_A, 0) \
 	R(LAUNCH_EXITED, launch_exited, REC_TELL, SIDE_B, 0) \
 	R(LAUNCH_OPEN, launch_open, REC_ASK, SIDE_A, 0) \

@@ -47,7 +47,7 @@ look(struct sandbox_watch *w, pid_t pid, const struct job *job)
 {
 	unsigned steps = 0;
 
-	watch_add(w, pid, job->policy, &job->place);
+	watch_add(w, pid, job->policy, &job->place, false);
 	watch_begin(w);
 	assert_true(watch_under_way(w));
 	while (watch_step(w, getpid()))
@@ -127,7 +127,7 @@ test_rounds(void **state)
 	look(&w, pid, &job);
 	assert_int_equal(said_n, 3); /* only what is new */
 	assert_non_null(
-	    strstr(last_said, "limit nofile: declared 512, measured 20"));
+	    strstr(last_said, "limit nofile: declared 2048, measured 20"));
 	snprintf(want, sizeof(want), "\"pid\":%d,", (int)pid);
 	assert_non_null(strstr(json(&w), want));
 	assert_non_null(strstr(json(&w), "limit nofile"));
@@ -159,7 +159,7 @@ test_gone(void **state)
 	look(&w, 0x3fffffff, &job);
 	assert_int_equal(said_n, before);
 	assert_true(w.blind > 0);
-	watch_add(&w, 4, job.policy, &job.place);
+	watch_add(&w, 4, job.policy, &job.place, false);
 	watch_begin(&w);
 	watch_forget(&w, 4); /* its number may be somebody else's now */
 	while (watch_step(&w, getpid()))

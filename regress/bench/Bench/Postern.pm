@@ -14,6 +14,9 @@ sub name { return 'postern'; }
 
 sub available { return -x build_dir() . '/bin/mailctl'; }
 
+# What differs from the defaults.
+sub settings { return (); }
+
 sub version { return 'Postern ' . (lines_of(top() . '/VERSION'))[0]; }
 
 sub new
@@ -31,6 +34,7 @@ sub new
 	    virtual_mailbox_domains => $relay ? '' : 'test.example',
 	    virtual_mailbox_maps => 'static:user/',
 	    relayhost => $relay ? "[$sink_host]:$sink_port" : '',
+	    $class->settings,
 	});
 	return $self;
 }
@@ -43,5 +47,13 @@ sub log { return $_[0]{pi}->log_file; }
 sub main_pid { return $_[0]{pi}->main_pid; }
 sub pids { return $_[0]{pi}->pids; }
 sub stop { $_[0]{pi}->stop; }
+
+# The same with a process for each connection.
+package Bench::PosternApart;
+
+our @ISA = ('Bench::Postern');
+
+sub name { return 'apart'; }
+sub settings { return (smtpd_isolation => 'connection'); }
 
 1;
