@@ -37,8 +37,10 @@ read_security(const struct settings *st, const struct conf *c)
 	return conf_bool(c, ID(st, USE_TLS)) ? SECURITY_MAY : SECURITY_NONE;
 }
 
-static void
-read_rules(const struct settings *st, const struct conf *c, struct tls_rules *r)
+/* -1 with a sentence: what was to be excluded would not be. */
+static int
+read_rules(const struct settings *st, const struct conf *c, struct tls_rules *r,
+    struct buf *err)
 {
 	bool must = st->security == SECURITY_ENCRYPT;
 	enum param_id protocols =
@@ -51,15 +53,19 @@ read_rules(const struct settings *st, const struct conf *c, struct tls_rules *r)
 	struct str bad;
 
 	if (tls_rules_protocols(r, conf_str(c, protocols), &bad) == -1)
-		log_warn("%s: " STR_FMT " is no TLS protocol",
+		buf_printf(err, "%s: " STR_FMT " is no TLS protocol",
 		    params[protocols].name, STR_ARG(bad));
-	if (tls_rules_ciphers(r, conf_str(c, list)) == -1 ||
+	else if (tls_rules_ciphers(r, conf_str(c, list)) == -1 ||
 	    tls_rules_exclude(r, conf_str(c, ID(st, TLS_EXCLUDE_CIPHERS))) ==
 		-1 ||
 	    (must &&
 		tls_rules_exclude(r,
-		    conf_str(c, ID(st, TLS_MANDATORY_EXCLUDE_CIPHERS))) == -1))
-		log_warn("%s: no cipher is left", params[grade].name);
+		    conf_str(c, ID(st, TLS_MANDATORY_EXCLUDE_CIPHERS))) ==
+		    -1) ||
+	    !tls_rules_usable(r))
+		buf_printf(err, "%s: the list of ciphers cannot be used",
+		    params[grade].name);
+	return err->len > 0 ? -1 : 0;
 }
 
 static void
@@ -76,9 +82,9 @@ make_context(struct settings *st, const struct keyset *ks)
 		set.ncerts = ks->ncerts;
 		set.signer = keyring_signer(ks->service);
 	}
-	read_rules(st, c, &set.rules);
 	buf_init(&err, 1024);
-	st->tls = tls_ctx_new(&set, &err);
+	if (read_rules(st, c, &set.rules, &err) == 0)
+		st->tls = tls_ctx_new(&set, &err);
 	if (st->tls == NULL)
 		log_warn("TLS is not available: %s", buf_cstr(&err));
 	buf_clear(&err);

@@ -171,6 +171,8 @@ $pi->{master} = [
 	'wrapped unix - - n - - smtp -o smtp_tls_wrappermode=yes',
 	'new unix - - n - - smtp -o smtp_tls_security_level=encrypt' .
 	    ' -o smtp_tls_mandatory_protocols=TLSv1.3',
+	'typo unix - - n - - smtp -o smtp_tls_security_level=encrypt' .
+	    ' -o smtp_tls_mandatory_protocols=>=TLSv1.33',
 ];
 $pi->write_master;
 my @t;
@@ -180,6 +182,7 @@ for my $mode (sort keys %$port) {
 	    "shown-$mode.example shown:[$where]:$port->{$mode}\n",
 	    "never-$mode.example never:[$where]:$port->{$mode}\n",
 	    "new-$mode.example new:[$where]:$port->{$mode}\n",
+	    "typo-$mode.example typo:[$where]:$port->{$mode}\n",
 	    "wrapped-$mode.example wrapped:[$where]:$port->{$mode}\n";
 }
 $pi->file('transport', @t);
@@ -238,6 +241,12 @@ like(fate('h@must-refuse.example'),
     'demanded, refused');
 like(fate('i@new-tls.example'), qr/status=sent/, 'a version that is demanded');
 is(latest()->{tls}, 'TLSv1.3', 'is used');
+
+like(fate('p@typo-tls.example'),
+    qr/dsn=4\.7\.5, status=deferred \(TLS is required, but our TLS engine is unavailable\)/,
+    'a version that is none: not with any other');
+ok($pi->grep_log(qr/TLS is not available: smtp_tls_mandatory_protocols: >=TLSv1\.33 is no TLS protocol/),
+    'as the log says');
 
 # Certificates of our own: the key is in another process.
 like(fate('o@strict.example'), qr/status=deferred/,
