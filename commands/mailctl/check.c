@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "conf/uids.h"
 #include "json.h"
+#include "queue/foreign.h"
 #include "sandbox/policy.h"
 #include "sandbox/sandbox.h"
 #include "table/table.h"
@@ -187,7 +188,9 @@ check_queue(struct check *c)
 	char *journal = xasprintf("%s/journal", queue);
 	char *pid = xasprintf("%s/pid/master.pid", queue);
 
-	if (check_dir(c, "queue_directory", queue) &&
+	if (queue_is_foreign(queue))
+		found(c, true, "%s: " QUEUE_FOREIGN_ADVICE, queue);
+	else if (check_dir(c, "queue_directory", queue) &&
 	    (access(journal, F_OK) == 0 || access(pid, F_OK) == 0))
 		for (size_t i = 0; i < NELEM(dirs); i++)
 			check_queue_dir(c, dirs[i].name, dirs[i].ours,

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "conf/uids.h"
+#include "queue/foreign.h"
 #include "table/table.h"
 
 #include "launcher.h"
@@ -137,7 +138,9 @@ files_lock(struct launcher *l, struct buf *err)
 	char text[32];
 	int n, fd = -1;
 
-	if ((mkdir(l->queue_dir, 0755) == -1 && errno != EEXIST) ||
+	if (queue_is_foreign(l->queue_dir)) {
+		buf_printf(err, "%s: " QUEUE_FOREIGN_ADVICE, l->queue_dir);
+	} else if ((mkdir(l->queue_dir, 0755) == -1 && errno != EEXIST) ||
 	    (mkdir(dir, 0755) == -1 && errno != EEXIST) ||
 	    (fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 	    0644)) == -1) {

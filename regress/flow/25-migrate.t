@@ -301,6 +301,24 @@ unlike($err, qr/no such table type/, 'and nothing that follows from it');
 is($status, 1, 'it does not start');
 is(scalar(() = $err =~ /is not supported/g), 8, 'and says the same');
 
+# The queue of a Postfix that was here before is not touched.
+$pi = instance('queue', "alias_maps =\n");
+mkdir $pi->spool . "/$_", 0700 for qw(active bounce corrupt defer deferred
+    flush hold incoming pid private public saved trace), 'deferred/A';
+spew($pi->spool . '/deferred/A/A123', 'mail');
+($status, $out, $err) = $pi->mailctl('check');
+is($status, 1, 'a queue directory of Postfix');
+like($err, qr{error: \S+/spool: is the queue of another mail system; .*queue_directory = }m,
+    'is named');
+($status, $out, $err) = $pi->try_start;
+isnt($status, 0, 'and not used');
+like("$out$err", qr/is the queue of another mail system/, 'for that reason');
+is_deeply([map { s{.*/}{}r } sort glob $pi->spool . '/*'],
+    [qw(active bounce corrupt defer deferred flush hold incoming pid private
+    public saved trace)], 'nothing was made there');
+is(sprintf('%o', (stat $pi->spool . '/deferred')[2] & 07777), '700',
+    'nothing changed');
+
 # A table of another mail system has to be made anew.
 $pi = instance('berkeley', "alias_maps = hash:/etc/aliases\n");
 my $db = "\0" x 4096;
