@@ -40,8 +40,9 @@ broker_say(struct broker *br, int level, const char *fmt, ...)
 }
 
 /*
- * Too many, or none of the plan any more: it is told to end.  One whose kind
- * does its work in another way now ends when its work is done.
+ * Too many, or none of the plan any more: it is told to end.  One that leaves
+ * when it is idle, or whose kind does its work in another way now, ends when
+ * its work is done.
  */
 static void
 retire_surplus(struct broker *br)
@@ -50,14 +51,15 @@ retire_surplus(struct broker *br)
 	struct proc *p;
 
 	TAILQ_FOREACH(p, &br->procs, link) {
-		if (p->is_mailbox)
-			continue;
 		if (c == NULL || c->policy != p->policy)
 			c = plan_find(&br->plan, p->policy->name);
-		if (c != NULL && c->once != p->once && proc_trusted(p))
+		if (p->is_mailbox || (c != NULL && c->once == p->once &&
+		    (p->once || p->instance < c->instances)))
+			continue;
+		if (proc_trusted(p) &&
+		    (p->demand || (c != NULL && c->once != p->once)))
 			proc_retire(p);
-		else if (c == NULL || c->once != p->once ||
-		    (!p->once && p->instance >= c->instances))
+		else
 			proc_stop(p, br->plan.is.stop_ms);
 	}
 }

@@ -184,6 +184,8 @@ void gate_refill(struct gate *g);
  * of them are ready?  Those that were made under another get none any more.
  */
 void gate_mode(struct gate *g, bool once, unsigned ready);
+/* As many as there may be, 0: as the broker says; others finish what they have. */
+void gate_workers(struct gate *g, unsigned max);
 /* Has this worker no session, and can it be spared? */
 bool gate_may_leave(struct gate *g, const struct chan *ch);
 

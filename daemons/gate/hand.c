@@ -209,6 +209,16 @@ gate_unwanted(struct gate *g, unsigned instance, bool replace, bool never)
 	}
 }
 
+void
+gate_workers(struct gate *g, unsigned max)
+{
+	struct worker *w;
+
+	g->workers_max = max;
+	TAILQ_FOREACH(w, &g->workers, link)
+		w->old |= max > 0 && w->instance >= max && !w->once;
+}
+
 bool
 gate_may_leave(struct gate *g, const struct chan *ch)
 {

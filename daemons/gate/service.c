@@ -315,7 +315,7 @@ gate_shared(struct gate *g, const struct conf *conf)
 	struct service *s;
 
 	g->shared = conf;
-	g->workers_max = 0; /* as many as the broker lets us have */
+	gate_workers(g, (unsigned)conf_int(conf, P_SMTPD_WORKER_COUNT));
 	gate_mode(g, conf_is(conf, P_SMTPD_ISOLATION, "connection"),
 	    (unsigned)conf_int(conf, P_SMTPD_ISOLATION_READY));
 	g->worker_sessions = (unsigned)conf_int(conf, P_SMTPD_WORKER_SESSIONS);

@@ -210,8 +210,25 @@ is($c[0]->cmd('NOOP')->{code}, 250, 'and live');
 is($late->reply->{code}, 220, 'the limit is still kept');
 $_->quit for $late, @c;
 
+# --- fewer workers: sessions go on ---------------------------------------------------------------
+@c = map { $pi->smtp } 1 .. 24;
+$_->ehlo for @c;
+%run = running();
+is(scalar @{ $run{smtpd} }, 2, 'sessions with two workers');
+$pi->set(smtpd_worker_count => 1);
+$pi->reload;
+is(scalar(grep { $_->cmd('NOOP')->{code} != 250 } @c), 0,
+    'one is too many: no session ends');
+is(scalar(grep { $_->message(to => 'other@test.example')->{code} != 250 } @c),
+    0, 'and each can send');
+is($pi->smtp->banner->{code}, 220, 'new ones come');
+is(scalar(grep { pid_alive($_) } @{ $run{smtpd} }), 2, 'both workers live');
+$_->quit for @c;
+ok(wait_until(sub { 1 == grep { pid_alive($_) } @{ $run{smtpd} } }, 10),
+    'then one leaves');
+
 # --- workers are replaced ---------------------------------------------------------------------------
-$pi->set(smtpd_worker_sessions => 20, smtpd_worker_count => 1);
+$pi->set(smtpd_worker_sessions => 20);
 $pi->reload;
 %run = running();
 my $long = $pi->smtp;

@@ -257,12 +257,18 @@ settle(void)
 }
 
 static void
-run_component(const char *name)
+run_components(const char *name, unsigned n)
 {
-	struct launch_run r = { .instances = 1, .component = str_of(name) };
+	struct launch_run r = { .instances = n, .component = str_of(name) };
 	int fd = memfd_from("conf", "x", 1);
 
 	chan_tell(launcher, LAUNCH_RUN, 0, &r, &fd);
+}
+
+static void
+run_component(const char *name)
+{
+	run_components(name, 1);
 }
 
 static void
@@ -859,6 +865,37 @@ test_replace(void **state)
 	assert_int_equal(killed, 0);
 }
 
+/* A plan with fewer: who has work finishes it, others are told to end. */
+static void
+test_fewer(void **state)
+{
+	struct actor *g;
+
+	(void)state;
+	run_component("gate");
+	run_components("smtpd", 3);
+	planned();
+	g = actor("gate");
+	bring_up(g);
+	bring_up(actor("smtpd"));
+	ask_start(g, "smtpd", 1, false);
+	bring_up(&actors[2]);
+	ask_start(g, "smtpd", 2, false);
+	assert_int_equal(nactors, 4);
+	run_component("gate");
+	run_component("smtpd");
+	planned();
+	assert_int_equal(actors[1].retired, 0);
+	assert_true(actors[2].retired > 0);
+	assert_false(actors[2].gone);
+	assert_int_equal(killed, 1); /* the third, which had not begun */
+	died(&actors[2], 0, 0);
+	settle();
+	ask_start(g, "smtpd", 1, false);
+	assert_int_equal(g->type, BROKER_REFUSED);
+	assert_int_equal(nactors, 4);
+}
+
 /* What cannot start rests; its neighbours do not care. */
 static void
 test_throttle(void **state)
@@ -922,6 +959,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_start_refused, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fewer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_throttle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_grants_json, setup,
 		    teardown),

@@ -23,7 +23,7 @@
 #include "edge/edges.h"
 #include "net/netaddr.h"
 
-#define WORKERS 2
+#define WORKERS 3
 
 /* The other end of a worker's channel: what smtpd would see. */
 struct end {
@@ -371,6 +371,39 @@ t_replace(void **state)
 	end(&h);
 }
 
+/* A reload wants fewer: those beyond keep their sessions and get no more. */
+static void
+t_fewer(void **state)
+{
+	struct house h;
+	int c[12];
+
+	(void)state;
+	begin(&h, 0, 0, false);
+	add_worker(&h, 0);
+	add_worker(&h, 1);
+	clients(&h, c, 6);
+	assert_int_equal(h.w[1].got, 3);
+	gate_workers(&h.gate, 1);
+	clients(&h, c + 6, 4);
+	assert_int_equal(h.w[0].got, 7);
+	assert_int_equal(h.w[1].got, 3);
+	assert_false(gate_may_leave(&h.gate, h.w[1].gate_side));
+	for (unsigned i = 0; i < h.w[1].got; i++)
+		ended(&h.w[1], i);
+	run(&h, 30);
+	assert_true(gate_may_leave(&h.gate, h.w[1].gate_side));
+	/* More again: another in its place, which need not wait for its end. */
+	gate_workers(&h.gate, 2);
+	clients(&h, c + 10, 1);
+	assert_int_equal(h.w[0].got, 8);
+	add_worker(&h, 2);
+	clients(&h, c + 11, 1);
+	assert_int_equal(h.w[2].got, 1);
+	close_all(c, 12);
+	end(&h);
+}
+
 /* A reload: the same sockets come anew, perhaps as another line. */
 static void
 t_relisten(void **state)
@@ -607,6 +640,7 @@ main(void)
 		cmocka_unit_test(t_process_limit),
 		cmocka_unit_test(t_more_workers),
 		cmocka_unit_test(t_replace),
+		cmocka_unit_test(t_fewer),
 		cmocka_unit_test(t_relisten),
 		cmocka_unit_test(t_client_limit),
 		cmocka_unit_test(t_workers),
