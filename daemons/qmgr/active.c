@@ -665,6 +665,7 @@ op_finish(void *arg, void *cookie, struct sched_msg *sm,
 	(void)arg;
 	(void)sm;
 	m->after = *o;
+	m->sm = NULL; /* the scheduler has done with it */
 	/* The scheduler does not know that what it put off is settled. */
 	if (o->what == SCHED_RETRY && message_probe(m) && m->left == 0)
 		m->after.what = SCHED_DONE;

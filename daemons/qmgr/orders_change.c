@@ -127,7 +127,8 @@ apply_active(struct order *r, struct message *m)
 {
 	struct sched *s = r->o->q->sched;
 
-	if (m->ordered == (uint8_t)r->op)
+	/* Without one only a notice is waited for: it is as good as gone. */
+	if (m->ordered == (uint8_t)r->op || m->sm == NULL)
 		return 0;
 	switch (r->op) {
 	case QOP_DELETE:

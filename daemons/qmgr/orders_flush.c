@@ -88,7 +88,8 @@ flush_id(struct orders *o, uint64_t qid)
 	struct flush *f;
 
 	if (m != NULL) {
-		sched_flush_msg(o->q->sched, m->sm);
+		if (m->sm != NULL)
+			sched_flush_msg(o->q->sched, m->sm);
 		return true;
 	}
 	f = flush_new(o);

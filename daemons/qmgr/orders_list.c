@@ -92,7 +92,8 @@ read_events(struct listing *l, struct str events, struct str *reason,
 	struct str in = events;
 	struct event e;
 
-	memset(l->why, 0, l->nwhy * sizeof(*l->why));
+	if (l->nwhy > 0)
+		memset(l->why, 0, l->nwhy * sizeof(*l->why));
 	*reason = STR_NONE;
 	*flags = 0;
 	for (;;) {

@@ -95,7 +95,7 @@ struct message {
 	struct qmgr *q;
 	uint64_t qid;
 	char name[QID_TEXT_MAX];
-	struct sched_msg *sm;
+	struct sched_msg *sm; /* NULL: over, but for a notice of it */
 	int64_t arrival_us;
 	int64_t active_us;
 	uint64_t size;
