@@ -207,12 +207,33 @@ $pi->cmd('postqueue', '-f');
 ok($pi->wait_empty, 'and is delivered later');
 is(mails('user'), scalar keys %seen, 'without another report');
 
+# --- orders while the report is being made --------------------------------------
+
+my ($bounce_pid) = $pi->component('bounce');
+my ($qmgr_pid) = $pi->component('qmgr');
+SKIP: {
+	skip 'bounce has left already', 6 if !defined $bounce_pid;
+	kill 'STOP', $bounce_pid;
+	($st, $out, $err) = post('', '-bv', '-vv', '-f', 'user@test.example',
+	    'other@test.example');
+	($id) = $err =~ /queued as (\S+)/;
+	ok($pi->wait_log(qr/\Q$id\E: to=<other\@test\.example>.*status=deliverable/),
+	    'it waits for its report alone');
+	$pi->cmd(@$_, $id) for ['postqueue', '-i'], ['postsuper', '-h'],
+	    ['postsuper', '-r'], ['postsuper', '-d'];
+	is(($pi->component('qmgr'))[0], $qmgr_pid, 'orders do no harm');
+	kill 'CONT', $bounce_pid;
+	report();
+	ok($pi->wait_log(qr/\Q$id\E: removed/), 'and it goes its way');
+	ok($pi->wait_empty, 'to the end');
+}
+
 # --- a crash between report and end -------------------------------------------
 
 $sink->rule(rcpt => 'delay 2, 250 2.1.5 well', match => 'slow@');
 ($st) = post('', '-bv', '-f', 'user@test.example', 'slow@far.example',
     'other@test.example');
-ok($pi->wait_log(qr/to=<other\@test\.example>.*status=deliverable/, 10, 4),
+ok($pi->wait_log(qr/to=<other\@test\.example>.*status=deliverable/, 10, 5),
     'half of it is known');
 kill 'KILL', $pi->component('qmgr');
 ($text, $about) = report();
