@@ -29,8 +29,8 @@
 #endif
 
 /* What a component has before it seals itself: cradle_linux.c. */
-#define CAPS_BEFORE                                                        \
-	(UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SETUID |        \
+#define CAPS_BEFORE                                                 \
+	(UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SETUID | \
 	    UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETPCAP)
 
 static void
@@ -60,8 +60,9 @@ image_caps(struct auditing *au, const struct evidence *ev)
 	snprintf(want, sizeof(want), "%#llx", (unsigned long long)CAPS_BEFORE);
 	/* Root of a user namespace is root there only. */
 	if (au->place->level == LEVEL_ROOT)
-		audit_row(au, WALL_CAPS, "capabilities", (held & ~CAPS_BEFORE) == 0,
-		    want, "%#llx", (unsigned long long)held);
+		audit_row(au, WALL_CAPS, "capabilities",
+		    (held & ~CAPS_BEFORE) == 0, want, "%#llx",
+		    (unsigned long long)held);
 	audit_row(au, WALL_CAPS, "capabilities ambient", ev->cap_amb == 0, "0",
 	    "%#llx", (unsigned long long)ev->cap_amb);
 	audit_row(au, WALL_BOUNDS, "capabilities bounding", ev->cap_bnd == 0,

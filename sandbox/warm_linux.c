@@ -69,8 +69,10 @@ word_recv(int fd, struct warm_word *w, int fds[WORD_FDS])
 		char space[CMSG_SPACE(WORD_FDS * sizeof(int))];
 	} control = { .space = { 0 } };
 	struct iovec iov = { w, sizeof(*w) - 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
 	const struct cmsghdr *c;
 	ssize_t n;
 
@@ -196,8 +198,8 @@ settle(const int fds[WORD_FDS])
 static bool
 birth(int fds[WORD_FDS], bool own_pids)
 {
-	unsigned long flags = SIGCHLD | CLONE_PARENT |
-	    (own_pids ? CLONE_NEWPID : 0UL);
+	unsigned long flags =
+	    SIGCHLD | CLONE_PARENT | (own_pids ? CLONE_NEWPID : 0UL);
 	struct warm_word w = { .kind = WARM_BIRTH };
 	long pid = fds[1] == -1 ?
 	    -1 :

@@ -232,7 +232,7 @@ SKIP: {
 	($status, $out, $err) = $pi->mailctl('sandbox', 'audit');
 	is($status, 1, 'the audit finds a difference');
 	like($out, qr/^dns +$pid .*DIFFERENT, 1 different$/m, 'in dns');
-	like($out, qr/^  limit nofile +different +512 \/ 50, up to 60$/m,
+	like($out, qr/^  limit nofile +different +2048 \/ 50, up to 60$/m,
 	    'and says which');
 	($status) = $pi->mailctl('sandbox', 'audit', 'smtpd');
 	is($status, 0, 'smtpd alone is as it was');
@@ -241,7 +241,7 @@ SKIP: {
 	    qr/limit nofile.*50, up to 60/s, 'which is on the page');
 
 	# The mail system finds it by itself.
-	ok($pi->wait_log(qr/warning: sandbox audit: dns \(pid $pid\): limit nofile: declared 512, measured 50, up to 60/, 20),
+	ok($pi->wait_log(qr/warning: sandbox audit: dns \(pid $pid\): limit nofile: declared 2048, measured 50, up to 60/, 20),
 	    'an alarm is raised');
 	ok(wait_until(sub {
 		($status, $out) = $pi->mailctl('status');

@@ -70,7 +70,7 @@ sub table
 	$text .= sprintf '%-8s %-8s %8s  %-8s' . ' %8s' x @columns . "\n",
 	    qw(road connect sessions server), map { $_->[0] } @columns;
 	for my $key (@order) {
-		for my $name (qw(postern postfix)) {
+		for my $name (qw(postern apart postfix)) {
 			my $r = $of{$key}{$name} or next;
 			$text .= sprintf '%-8s %-8s %8d  %-8s' . join('',
 			    map { " $_->[2]" } @columns) . "\n",
