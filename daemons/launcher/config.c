@@ -426,6 +426,10 @@ send_service(struct launcher *l, struct settings *s, size_t index,
 	if (strcmp(sv->component, "virtual") == 0 &&
 	    conf_int(c, P_VIRTUAL_MINIMUM_UID) < l->virtual_min_next)
 		l->virtual_min_next = conf_int(c, P_VIRTUAL_MINIMUM_UID);
+	/* Its mailbox processes see what it sees of a user. */
+	if (strcmp(sv->component, "local") == 0)
+		limit_plan(l, STR(LOCAL_MAILBOX), 0,
+		    fcntl(fd, F_DUPFD_CLOEXEC, 3));
 	if (strcmp(sv->component, "smtp") == 0)
 		bad |= send_trust(l, c, index, err);
 	if (strcmp(sv->component, "smtpd") == 0) {

@@ -182,6 +182,8 @@ void borrow_mbox(struct launcher *l, const char *user, uid_t uid, gid_t gid);
 
 /* --- limit.c -------------------------------------------------------------- */
 
+#define LOCAL_MAILBOX "mailbox of local" /* with the configuration of its line */
+
 /* A component of the plan; fd, the configuration it starts with, is kept. */
 void limit_plan(struct launcher *l, struct str component, uint32_t instances,
     int fd);

@@ -378,7 +378,8 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 		goto out;
 	}
 	fds[n++] = (struct cradle_fd){ SLOT_BROKER, fd };
-	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, limit_config("mailbox") };
+	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, limit_config(q->user.n > 0 ?
+	    LOCAL_MAILBOX : "mailbox") };
 	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
 	if (dir != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, dir };

@@ -26,6 +26,7 @@
  *	mbox.c		one delivery to the end of a file, with locks
  *	write.c		what both write: prefix and content
  *	read.c		small files of the user (.forward)
+ *	named.c		which files those may be
  *	path.c		directories
  *
  * The loop's thread takes requests, answers them and does nothing that waits.
@@ -38,6 +39,13 @@
 #define WRITE_BUF 65536 /* bytes in one write(2) */
 #define MAILBOX_PATH 1024
 #define MAILBOX_LINGER_MS 5000
+
+/* Paths that files of the user name: the newest of them. */
+#define NAMED_MAX 1024
+struct named {
+	char *v[NAMED_MAX]; /* NULL behind the last */
+	size_t next;
+};
 
 struct mailbox {
 	struct loop *loop;
@@ -52,6 +60,13 @@ struct mailbox {
 	int64_t lock_stale_s;
 	bool strict_owner;
 	struct ticket_key command_key; /* for commands of his .forward */
+	/*
+	 * Of a login user's process: what his .forward may be called, and his
+	 * mailbox, as the configuration has it.  NULL in all others, whose one
+	 * directory is for mail.
+	 */
+	char *forward_path, *home_mailbox;
+	struct named includes, files; /* that his .forward has */
 	void (*idle)(void *arg); /* nobody asks any more */
 	void *idle_arg;
 
@@ -126,6 +141,16 @@ void mailbox_down(struct mailbox *mb, struct chan *ch);
 struct client *mailbox_client(struct mailbox *mb, const struct chan *ch);
 /* Answer and free. */
 void delivery_done(struct delivery *d);
+
+/* --- named.c -------------------------------------------------------------- */
+
+/* Is it one of forward_path? */
+bool named_forward(const struct mailbox *mb, struct str path);
+/* Remember what a file of his that was read names. */
+void named_note(struct mailbox *mb, struct str text);
+/* Is there one that ends with this path? */
+bool named_in(const struct named *n, struct str path);
+void named_clear(struct named *n);
 
 /* --- batch.c -------------------------------------------------------------- */
 void batch_init(struct mailbox *mb);

@@ -115,10 +115,21 @@ on_stop(int64_t grace_ms, void *arg)
 		mb->leave = true;
 }
 
+/* A login user's process has the configuration of local's line: a new one will. */
+static void
+on_config(void *arg)
+{
+	struct mailbox *mb = arg;
+
+	read_config(mb);
+	if (mb->forward_path != NULL)
+		on_stop(0, mb);
+}
+
 int
 main(int argc, char *argv[])
 {
-	static const struct boot_hooks hooks = { .config = read_config,
+	static const struct boot_hooks hooks = { .config = on_config,
 		.stop = on_stop,
 		.threads = make_threads };
 	struct stat st;
@@ -130,7 +141,12 @@ main(int argc, char *argv[])
 	mailbox.idle = on_idle;
 	read_config(&mailbox);
 	/* Only where it is somebody's who may have a .forward. */
-	ticket_key_read(&mailbox.command_key, SLOT_KEY);
+	if (ticket_key_read(&mailbox.command_key, SLOT_KEY) == 0) {
+		mailbox.forward_path =
+		    str_dup(conf_str(boot_conf(), P_FORWARD_PATH));
+		mailbox.home_mailbox =
+		    str_dup(conf_str(boot_conf(), P_HOME_MAILBOX));
+	}
 
 	boot_seal(peers, NELEM(peers), &hooks, &mailbox);
 	if (sealed_fstat(SLOT_DIR, &st) == 0 && S_ISDIR(st.st_mode))

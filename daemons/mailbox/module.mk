@@ -1,5 +1,5 @@
 DAEMONS += mailbox
-mailbox_SRCS := main.c service.c batch.c maildir.c mbox.c path.c read.c \
+mailbox_SRCS := main.c service.c batch.c maildir.c mbox.c named.c path.c read.c \
 	rename_$(PORT).c write.c
 mailbox_LIBS := -lpthread
 

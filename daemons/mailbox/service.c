@@ -171,6 +171,31 @@ delivery_new(struct mailbox *mb, struct client *c, uint64_t id,
 	return d;
 }
 
+/*
+ * A user's files are not for local to choose: his mailbox, and what he has
+ * written in his .forward.
+ */
+static bool
+may_write(const struct mailbox *mb, const struct mailbox_write *w)
+{
+	ptrdiff_t slash;
+	struct str home;
+
+	if (mb->forward_path == NULL)
+		return true;
+	/* A name in the mail spool, of a file or a Maildir. */
+	slash = str_chr(w->path, '/');
+	if (w->root == MAILBOX_SPOOL &&
+	    (slash == -1 || (size_t)slash + 1 == w->path.n))
+		return true;
+	home = str_of(mb->home_mailbox);
+	while (home.n > 0 && home.p[0] == '/')
+		home = str_sub(home, 1, home.n);
+	return (w->root == MAILBOX_HOME && home.n > 0 &&
+		   str_eq(home, w->path)) ||
+	    named_in(&mb->files, w->path);
+}
+
 static void
 on_write(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
@@ -187,6 +212,11 @@ on_write(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		answer(ch, id, FATE_BOUNCED, "5.2.0",
 		    "the path of the mailbox"
 		    " leads out of its directory");
+		return;
+	}
+	if (!may_write(mb, w)) {
+		answer(ch, id, FATE_DEFERRED, "4.2.0",
+		    "neither home_mailbox nor .forward names this file");
 		return;
 	}
 	if (mb->root_fd[w->root] == -1) {
@@ -271,11 +301,25 @@ on_read_done(struct pool_job *j)
 	struct mailbox *mb = f->mb;
 	struct client *c = f->client;
 
+	if (f->status == MAILBOX_READ_OK)
+		named_note(mb, buf_get(&f->text));
 	answer_file(f);
 	c->open--;
 	mb->open--;
 	file_free(f);
 	client_put(c, mb);
+}
+
+/*
+ * His .forward, and what that includes; commands are in the first alone.  For
+ * local any other file is not there: what comes by mail ends up in files, too,
+ * and is neither to be read nor to be vouched for.
+ */
+static bool
+may_read(const struct mailbox *mb, struct str path, bool sign)
+{
+	return named_forward(mb, path) ||
+	    (!sign && named_in(&mb->includes, path));
 }
 
 /* Read it, or say at once why not. */
@@ -296,6 +340,7 @@ read_file(struct mailbox *mb, struct chan *ch, uint64_t id, struct str path,
 	f->status = mb->root_fd[MAILBOX_HOME] == -1 ? MAILBOX_READ_NO_HOME :
 	    mb->open >= OPEN_MAX		    ? MAILBOX_READ_LATER :
 	    !path_ok(path)			    ? MAILBOX_READ_REFUSED :
+	    !may_read(mb, path, command != NULL)    ? MAILBOX_READ_NONE :
 						      MAILBOX_READ_OK;
 	if (f->status != MAILBOX_READ_OK) {
 		answer_file(f);
@@ -366,6 +411,10 @@ mailbox_clear(struct mailbox *mb)
 		free(c);
 	}
 	timer_clear(&mb->linger);
+	named_clear(&mb->includes);
+	named_clear(&mb->files);
+	free(mb->forward_path);
+	free(mb->home_mailbox);
 	batch_clear(mb);
 	pool_free(&mb->pool);
 }

@@ -294,6 +294,7 @@ test_read(void **state)
 	assert_int_equal(mkdir(at(b, "dir"), 0700), 0);
 	assert_int_equal(mkfifo(at(b, "fifo"), 0600), 0);
 	start(&a, b, 1);
+	b->mb.forward_path = xstrdup("$home/$user, $home/nodir/$user");
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		struct mailbox_read r = { .path = str_of(cases[i].path) };
 
@@ -306,6 +307,121 @@ test_read(void **state)
 			assert_string_equal(a.text, "to@example.com\n");
 	}
 	free(huge);
+	finish(&a);
+}
+
+/* Which files forward_path may mean. */
+static void
+test_forward_names(void **state)
+{
+	static const char usual[] =
+	    "$home/.forward${recipient_delimiter}${extension}, $home/.forward";
+	static const struct {
+		const char *list, *path;
+		bool want;
+	} cases[] = {
+		{ usual, ".forward", true },
+		{ usual, ".forward+list", true },
+		{ usual, ".forward+a/b", false },
+		{ usual, ".forwar", false },
+		{ usual, "x/.forward", false },
+		{ usual, "Maildir/new/1.2.mx", false },
+		{ usual, ".bashrc", false },
+		{ "${home}/f/$user", "f/alice", true },
+		{ "$(home)/f/$(user).x", "f/alice.x", true },
+		{ "$(home)/f/$(user).x", "f/alice.y", false },
+		{ "$home/f${extension?{.$extension}}", "f.x", true },
+		{ "$home/f${extension?/x}", "f/x", true },
+		{ "/home/$user/.forward", ".forward", true },
+		{ "/home/$user/.forward", ".bashrc", false },
+		{ "/var/forward/$user", ".bashrc", false },
+		{ "", ".forward", false },
+		{ "$", "x", false },
+	};
+	struct box *b = *state;
+
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		free(b->mb.forward_path);
+		b->mb.forward_path = xstrdup(cases[i].list);
+		if (named_forward(&b->mb, str_of(cases[i].path)) !=
+		    cases[i].want)
+			fail_msg("%s: %s", cases[i].list, cases[i].path);
+	}
+}
+
+static void
+on_signed(unsigned type, const void *rec, int *fds, void *arg)
+{
+	struct asker *a = arg;
+
+	(void)fds;
+	assert_int_equal(type, MAILBOX_SIGNED);
+	a->status = ((const struct mailbox_signed *)rec)->status;
+	loop_stop(a->b->loop, 0);
+}
+
+static uint8_t
+read_it(struct asker *a, const char *path)
+{
+	struct mailbox_read r = { .path = str_of(path) };
+
+	chan_ask(a->ch, MAILBOX_READ, &r, NULL, on_text, a);
+	loop_run(a->b->loop);
+	return a->status;
+}
+
+static uint8_t
+sign_it(struct asker *a, const char *path, const char *command)
+{
+	struct mailbox_sign q = { .path = str_of(path),
+		.command = str_of(command) };
+
+	chan_ask(a->ch, MAILBOX_SIGN, &q, NULL, on_signed, a);
+	loop_run(a->b->loop);
+	return a->status;
+}
+
+/*
+ * A captured local: it reads and has signed what .forward says, and nothing
+ * that lies about, though it were mail of its own making.
+ */
+static void
+test_captured_asker(void **state)
+{
+	struct box *b = *state;
+	struct asker a;
+
+	make(at(b, ".forward"),
+	    "|good, :include:/home/u/list\n/home/u/file, /home/u/dir/\n",
+	    0600);
+	make(at(b, "list"), "|listed, :include:/home/u/more\n", 0600);
+	make(at(b, "more"), "x\n", 0600);
+	make(at(b, "mail"), "|evil\n", 0600);
+	start(&a, b, 1);
+	b->mb.forward_path = xstrdup("$home/.forward");
+	b->mb.home_mailbox = xstrdup("/Maildir/");
+	b->mb.command_key.have = true;
+	assert_int_equal(read_it(&a, "mail"), MAILBOX_READ_NONE);
+	assert_int_equal(read_it(&a, "list"), MAILBOX_READ_NONE);
+	assert_int_equal(read_it(&a, ".forward"), MAILBOX_READ_OK);
+	assert_int_equal(read_it(&a, "more"), MAILBOX_READ_NONE);
+	assert_int_equal(read_it(&a, "list"), MAILBOX_READ_OK);
+	assert_int_equal(read_it(&a, "more"), MAILBOX_READ_OK);
+	assert_int_equal(read_it(&a, "mail"), MAILBOX_READ_NONE);
+	assert_int_equal(sign_it(&a, ".forward", "good"), MAILBOX_READ_OK);
+	assert_int_equal(sign_it(&a, ".forward", "evil"), MAILBOX_READ_NONE);
+	assert_int_equal(sign_it(&a, "mail", "evil"), MAILBOX_READ_NONE);
+	assert_int_equal(sign_it(&a, "list", "listed"), MAILBOX_READ_NONE);
+	ask(&a, ".forward", 0, STR_NONE);
+	ask(&a, ".bashrc", 0, STR_NONE);
+	ask(&a, "Maildir/x", 0, STR_NONE);
+	loop_run(b->loop);
+	assert_int_equal(a.deferred, 3);
+	ask(&a, "Maildir/", 0, STR_NONE);
+	ask(&a, "file", 0, STR_NONE);
+	ask(&a, "dir/", 0, STR_NONE);
+	loop_run(b->loop);
+	assert_int_equal(a.sent, 3);
 	finish(&a);
 }
 
@@ -344,6 +460,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_asker_goes, box_setup,
 		    box_teardown),
 		cmocka_unit_test_setup_teardown(test_read, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_forward_names, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_captured_asker, box_setup,
 		    box_teardown),
 		cmocka_unit_test_setup_teardown(test_idle, box_setup,
 		    box_teardown),

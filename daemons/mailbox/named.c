@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What local may have read and written with a user's rights: the files that
+ * forward_path means, what those include, and the mailboxes that are named in
+ * them or in the configuration.  Local says which; we look for ourselves.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "table/alias_value.h"
+
+#include "mailbox.h"
+
+#define ITEMS_MAX 1000 /* of a line */
+
+/* How long the name is that a pattern begins with, behind its $. */
+static size_t
+name_length(struct str pattern)
+{
+	size_t i = 0, depth = 0;
+
+	do {
+		char c = i < pattern.n ? pattern.p[i] : '\0';
+
+		if (c == '{' || c == '(')
+			depth++;
+		else if (depth > 0 && (c == '}' || c == ')'))
+			depth--;
+		else if (depth == 0 && c != '_' && (c < 'a' || c > 'z'))
+			break;
+	} while (++i < pattern.n);
+	return i;
+}
+
+/* A name in a pattern may have any value, but for one with a slash in it. */
+static bool
+matches(struct str pattern, struct str path)
+{
+	struct str name;
+	size_t i = 0;
+
+	while (i < pattern.n && pattern.p[i] != '$') {
+		if (i >= path.n || pattern.p[i] != path.p[i])
+			return false;
+		i++;
+	}
+	if (i == pattern.n)
+		return i == path.n;
+	pattern = str_sub(pattern, i + 1, pattern.n);
+	path = str_sub(path, i, path.n);
+	i = name_length(pattern);
+	name = str_sub(pattern, 0, i);
+	pattern = str_sub(pattern, i, pattern.n);
+	for (i = 0; i <= path.n; i++) {
+		if (matches(pattern, str_sub(path, i, path.n)))
+			return true;
+		if (i < path.n && path.p[i] == '/' && str_chr(name, '/') == -1)
+			return false;
+	}
+	return false;
+}
+
+/* Where the home ends in a word of forward_path: what a path there begins with. */
+static bool
+word_matches(struct str word, struct str path)
+{
+	static const struct str homes[] = { { "$home/", 6 }, { "${home}/", 8 },
+		{ "$(home)/", 8 } };
+
+	for (size_t i = 0; i < NELEM(homes); i++)
+		if (str_starts(word, homes[i]))
+			return matches(str_sub(word, homes[i].n, word.n), path);
+	/* We are not told what our home is called. */
+	for (size_t i = 0; i + 1 < word.n; i++)
+		if (word.p[i] == '/' && word.p[i + 1] != '$' &&
+		    matches(str_sub(word, i + 1, word.n), path))
+			return true;
+	return false;
+}
+
+bool
+named_forward(const struct mailbox *mb, struct str path)
+{
+	struct str list, word;
+
+	if (mb->forward_path == NULL)
+		return false;
+	list = str_of(mb->forward_path);
+	while (str_token(&list, ", \t\r\n", &word))
+		if (word_matches(word, path))
+			return true;
+	return false;
+}
+
+/* --- what they name -------------------------------------------------------- */
+
+static bool
+has(const struct named *n, struct str text)
+{
+	for (size_t i = 0; i < NAMED_MAX && n->v[i] != NULL; i++)
+		if (str_eq(text, str_of(n->v[i])))
+			return true;
+	return false;
+}
+
+static void
+add(struct named *n, struct str text)
+{
+	if (has(n, text))
+		return;
+	free(n->v[n->next]);
+	n->v[n->next] = str_dup(text);
+	n->next = (n->next + 1) % NAMED_MAX;
+}
+
+void
+named_note(struct mailbox *mb, struct str text)
+{
+	struct alias_parser ap;
+	struct alias_item it;
+	struct str line;
+
+	while (str_token(&text, "\n", &line)) {
+		if (alias_is_comment(line))
+			continue;
+		alias_parse(&ap, line, ITEMS_MAX);
+		while (alias_next(&ap, &it) == 1)
+			if (it.kind == ALIAS_INCLUDE)
+				add(&mb->includes, it.text);
+			else if (it.kind == ALIAS_FILE)
+				add(&mb->files, it.text);
+		alias_end(&ap);
+	}
+}
+
+/* They have whole paths, and we know what follows our directory in them. */
+bool
+named_in(const struct named *n, struct str path)
+{
+	for (size_t i = 0; i < NAMED_MAX && n->v[i] != NULL; i++) {
+		struct str s = str_of(n->v[i]);
+
+		if (s.n > path.n && str_ends(s, path) &&
+		    s.p[s.n - path.n - 1] == '/')
+			return true;
+	}
+	return false;
+}
+
+void
+named_clear(struct named *n)
+{
+	for (size_t i = 0; i < NAMED_MAX; i++)
+		free(n->v[i]);
+	*n = (struct named){ .next = 0 };
+}
