@@ -82,7 +82,8 @@ pool_put(struct session *s)
 	const struct settings *st = s->st;
 	int64_t now = loop_now(s->smtp->loop);
 
-	if (s->nexthop == NULL || (s->tls != NULL && !st->tls_keep) || st->keep_ms == 0 || !is_wanted(s) ||
+	if (s->nexthop == NULL || (s->tls != NULL && !st->tls_keep) ||
+	    st->keep_ms == 0 || !is_wanted(s) ||
 	    (st->reuse_count > 0 && s->uses >= st->reuse_count) ||
 	    (st->reuse_ms > 0 && now - s->born >= st->reuse_ms) ||
 	    !make_room(s))

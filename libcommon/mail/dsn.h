@@ -34,13 +34,6 @@ int dsn_take(struct str *s, struct dsn *out);
 /* Write "5.1.1", or nothing for DSN_NONE; the result is dst. */
 const char *dsn_text(struct dsn d, char dst[DSN_MAX]);
 
-static inline bool
-dsn_eq(struct dsn a, struct dsn b)
-{
-	return a.class == b.class && a.subject == b.subject &&
-	    a.detail == b.detail;
-}
-
 /* NOTIFY= of RCPT (RFC 3461 section 4.1).  0: the client said nothing. */
 #define DSN_NOTIFY_NEVER 0x01
 #define DSN_NOTIFY_SUCCESS 0x02
