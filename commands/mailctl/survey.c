@@ -130,6 +130,7 @@ add_told(struct survey *s, struct json list)
 		j = add(s, json_str(json_find(p, "component")),
 		    json_num(json_find(p, "instance")), pid);
 		j->requests = json_find(p, "requests").text;
+		j->copy = json_num(json_find(p, "warm")) == 1;
 		set_place(s, j, p);
 		check_kin(s, j);
 		check_hash(j, json_str(json_find(p, "policy")),
@@ -302,16 +303,16 @@ check_requests(struct subject *j, const struct policy *policy)
 	}
 }
 
-/* An image and its copies share the namespaces that have nothing in them. */
+/*
+ * Copies share the namespaces that have nothing in them with their image,
+ * which may be gone by now.  Who is one is the broker's to say; nothing but
+ * that is believed of it.
+ */
 static bool
-is_copied(const struct survey *s, const struct subject *j, size_t ns)
+are_copies(const struct subject *j, const struct subject *o)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->v[i].image &&
-		    strcmp(s->v[i].component, j->component) == 0 &&
-		    s->v[i].audit.ns[ns] == j->audit.ns[ns])
-			return true;
-	return false;
+	return strcmp(j->component, o->component) == 0 &&
+	    (j->image || j->copy) && (o->image || o->copy);
 }
 
 /*
@@ -339,7 +340,7 @@ check_neighbours(struct survey *s, struct subject *j)
 			if (!both || o->audit.ns[k] == 0 ||
 			    j->audit.ns[k] == 0 ||
 			    (o->audit.ns[k] == j->audit.ns[k]) == (k == 0) ||
-			    (k > 1 && is_copied(s, j, k) && is_copied(s, o, k)))
+			    (k > 1 && are_copies(j, o)))
 				continue;
 			snprintf(name, sizeof(name), "%s apart", names[k]);
 			snprintf(have, sizeof(have),

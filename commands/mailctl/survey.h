@@ -21,6 +21,7 @@ struct subject {
 	int64_t instance; /* -1: it is none of several */
 	pid_t pid;
 	bool image; /* what others of its kind are copied from */
+	bool copy;
 	uid_t shown_uid; /* that it has */
 	uid_t uid;	 /* that it ought to have, or 0 */
 	gid_t gid;

@@ -256,11 +256,12 @@ status_json(struct broker *br, struct buf *b)
 		buf_printf(b, "%s\n{\"component\":\"%s\",\"policy\":\"%s\","
 		    "\"instance\":%u,\"pid\":%d,\"uid\":%u,\"gid\":%u,"
 		    "\"state\":\"%s\",\"starts\":%u,\"violations\":%u,"
+		    "\"warm\":%d,"
 		    "\"traced\":%s,\"age\":%" PRId64,
 		    p == TAILQ_FIRST(&br->procs) ? "" : ",",
 		    p->policy->name, hex, p->instance, (int)p->pid,
 		    (unsigned)p->uid, (unsigned)p->gid,
-		    proc_state_name(p->state), p->starts, p->violations,
+		    proc_state_name(p->state), p->starts, p->violations, p->warm,
 		    p->traced ? "true" : "false",
 		    p->pid == 0 ? 0 : (now - p->started_ms) / 1000);
 		requests_json(p, b);

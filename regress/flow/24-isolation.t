@@ -158,13 +158,53 @@ ok(wait_until(sub { pids_of_smtpd() == 2 }, 10), 'one, and that session') or
     diag scalar pids_of_smtpd();
 $keep->quit;
 ok(wait_until(sub { pids_of_smtpd() == 1 }, 10), 'which ends');
-$pi->set(smtpd_isolation => 'connection');
+$pi->set(smtpd_isolation => 'connection',
+    smtpd_client_connection_count_limit => 0);
 $pi->reload;
 is($new->cmd('NOOP')->{code}, 250, 'and back: the worker has a session');
 ok(wait_until(sub { pids_of_smtpd() == 1 + 5 }, 10), 'five are ready') or
     diag scalar pids_of_smtpd();
 $new->quit;
 ok(wait_until(sub { pids_of_smtpd() == 5 }, 10), 'the worker has gone');
+
+# --- others end ------------------------------------------------------------------------------------
+# Without its gate a session goes on; who had none has nothing to wait for.
+$keep = $pi->smtp;
+$keep->ehlo;
+my %had = map { $_ => 1 } pids_of_smtpd();
+kill KILL => map { $_->{pid} } grep { $_->{component} eq 'gate' }
+    $pi->processes;
+ok(wait_until(sub { my $c = $pi->smtp; my $ok = $c && $c->banner->{code} == 220;
+    $c->quit if $c; $ok }, 10), 'another gate takes connections');
+is($keep->cmd('NOOP')->{code}, 250, 'a session of the old one goes on');
+is($keep->message(from => 'a@client.example', to => ['user@test.example'],
+    data => "Subject: x\n\nx\n")->{code}, 250, 'and is served');
+ok(wait_until(sub { pids_of_smtpd() == 1 + 5 &&
+    1 == grep { $had{$_} } pids_of_smtpd() }, 10),
+    'those that were ready have ended') or diag scalar pids_of_smtpd();
+kill KILL => map { $_->{pid} } grep { $_->{component} eq 'qmgr' }
+    $pi->processes;
+ok(wait_until(sub { $keep->message(from => 'a@client.example',
+    to => ['user@test.example'], data => "Subject: x\n\nx\n")->{code} == 250 },
+    10), 'another queue manager serves a session under way');
+$keep->quit;
+SKIP: {
+	my ($image) = ($pi->mailctl('status'))[1] =~ /copies of process (\d+)/;
+	skip 'no image on this system', 5 if $^O ne 'linux';
+	ok($image, 'status names the image');
+	kill KILL => $image;
+	ok(wait_until(sub { !pid_alive($image) }, 5), 'the image is killed');
+	my @c = map { $pi->smtp } 1 .. 10;
+	is(scalar(grep { $_ && $_->ehlo->{code} == 250 } @c), 10,
+	    'ten sessions without it');
+	$_->quit for @c;
+	ok(wait_until(sub { my $c = $pi->smtp; $c->quit if $c;
+	    (($pi->mailctl('status'))[1] =~ /copies of process (\d+)/) &&
+	    $1 != $image }, 15), 'another image is made');
+	ok(wait_until(sub { pids_of_smtpd() == 5 }, 10), 'five are ready');
+}
+
+# --- the end of the test ------------------------------------------------------------
 $pi->send;
 ok($pi->wait_empty, 'the queue is empty');
 audit_is_equal('at the end');
