@@ -4,6 +4,7 @@
  */
 #include <regex.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "table/delimited.h"
@@ -62,6 +63,88 @@ regexp_flags(struct str flags, struct buf *err)
 	return bits;
 }
 
+/*
+ * The C library writes repetitions out: a group that is repeated a hundred
+ * times, in one that is, too, takes ten thousand times its memory, and each of
+ * a row of `+` doubles what is before it.  So what a pattern comes to is
+ * counted before it is compiled.
+ */
+#define COST_MAX 100000
+#define DEPTH_MAX 64
+
+/* Behind `{`: the larger of its numbers, and where it ends. */
+static size_t
+read_interval(struct str p, size_t i, uint64_t *times)
+{
+	uint64_t n = 0;
+
+	*times = 1;
+	for (; i < p.n && p.p[i] != '}'; i++) {
+		if (p.p[i] < '0' || p.p[i] > '9')
+			n = 0;
+		else if (n < COST_MAX)
+			n = n * 10 + (uint64_t)(p.p[i] - '0');
+		if (n > *times)
+			*times = n;
+	}
+	return i;
+}
+
+/* Behind `[`: where the set ends. */
+static size_t
+skip_set(struct str p, size_t i)
+{
+	if (i < p.n && p.p[i] == '^')
+		i++;
+	if (i < p.n && p.p[i] == ']')
+		i++;
+	while (i < p.n && p.p[i] != ']')
+		i++;
+	return i;
+}
+
+static bool
+regexp_fits(struct str p, bool extended)
+{
+	uint64_t sum[DEPTH_MAX] = { 0 }, last = 0, times;
+	size_t depth = 0;
+
+	for (size_t i = 0; i < p.n; i++) {
+		bool escaped = p.p[i] == '\\' && i + 1 < p.n;
+		char c = p.p[escaped ? ++i : i];
+		/* In the old syntax these are special behind a backslash. */
+		bool special = strchr("(){", c) == NULL || c == '\0' ?
+		    !escaped :
+		    escaped != extended;
+
+		times = 1;
+		if (special && c == '(') {
+			if (++depth == DEPTH_MAX)
+				return false;
+			sum[depth] = last = 0;
+			continue;
+		}
+		if (special && c == '{') {
+			i = read_interval(p, i + 1, &times);
+		} else if (special && c == '+') {
+			times = 2;
+		} else if (special && c == ')' && depth > 0) {
+			last = sum[depth--] + 1;
+			sum[depth] += last;
+		} else if (!special || (c != '*' && c != '?' && c != '|')) {
+			last = 1;
+			sum[depth]++;
+		}
+		if (special && c == '[')
+			i = skip_set(p, i + 1);
+		sum[depth] += last * (times - 1);
+		last *= times;
+		if (sum[depth] > COST_MAX)
+			return false;
+	}
+	return true;
+}
+
 static void *
 regexp_compile(struct str *text, size_t *groups, struct buf *err)
 {
@@ -73,6 +156,10 @@ regexp_compile(struct str *text, size_t *groups, struct buf *err)
 	if (!delimited_cut(text, &pattern, &flags, err) ||
 	    (bits = regexp_flags(flags, err)) == -1)
 		return NULL;
+	if (!regexp_fits(pattern, (bits & REG_EXTENDED) != 0)) {
+		buf_puts(err, "a pattern that repeats too much");
+		return NULL;
+	}
 	p = str_dup(pattern);
 	re = xmalloc(sizeof(*re));
 	error = regcomp(re, p, bits);

@@ -130,6 +130,14 @@ static const struct {
 	{ "regexp:{{/^Case$/i yes}}", "case", N, "" },
 	{ "regexp:{{/^Case$/i yes}}", "Case", F, "yes" },
 	{ "regexp:{{/^b/m yes}}", "a\nb", F, "yes" },
+	{ "regexp:{{/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/ uuid}}",
+	    "6ba7b810-9dad-11d1-80b4-00c04fd430c8", F, "uuid" },
+	{ "regexp:{{/^([0-9]{1,3}\\.){3}[0-9]{1,3}$/ ip}}", "192.0.2.1", F,
+	    "ip" },
+	/* What would take all memory is no rule. */
+	{ "regexp:{{/^((a{100}){100}){100}/ x} {/^b/ rest}}", "b", F, "rest" },
+	{ "regexp:{{/a++++++++++++++++++++++++++++/ x} {/^b/ rest}}", "b", F,
+	    "rest" },
 	{ "regexp:{{/^b/ yes}}", "a\nb", N, "" },
 	{ "regexp:{{/a(b)?c/ <$1>}}", "ac", F, "<>" },
 #ifdef HAVE_PCRE2
