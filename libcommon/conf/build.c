@@ -528,6 +528,7 @@ build_check(struct build *b)
 	buf_init(&out, BUILD_MAX);
 	names_init(&names, b);
 	names_check(&names, b);
+	mastercf_check(&b->master, &b->rep);
 	snapshot(b, &names, NULL, 0, &out);
 	for (size_t i = 0; i < b->master.n; i++) {
 		if (b->master.v[i].opts.n == 0)

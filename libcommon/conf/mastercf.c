@@ -373,32 +373,6 @@ mastercf_find(const struct mastercf *cf, const char *name, const char *type)
 	return NULL;
 }
 
-/*
- * A line that nobody would serve: a port that stays closed, or a socket that
- * is not there, must not pass for one that works.
- */
-static void
-check_served(const struct place *at, const struct service *sv)
-{
-	if (strcmp(sv->command, "postscreen") == 0)
-		BAD(at, "make this line a comment, and let smtpd have the port",
-		    "postscreen is not supported by this version: tests before "
-		    "the greeting");
-	else if (strcmp(sv->command, "spawn") == 0)
-		BAD(at, "make this line a comment, or run it by other means",
-		    "spawn is not supported by this version: commands behind "
-		    "a socket");
-	else if (sv->socket == CONF_INET && sv->component != NULL &&
-	    strcmp(sv->command, "smtpd") != 0)
-		BAD(at, "make this line a comment",
-		    "%s does not listen on a port in this version",
-		    sv->command);
-	else if (sv->socket == CONF_PASS)
-		report_add(at->rep, REPORT_WARN, at->file, at->line,
-		    "only postscreen would hand connections over",
-		    "%s/pass has no effect", sv->name);
-}
-
 static void
 add_service(struct mastercf *cf, const struct place *at, struct str text)
 {
@@ -420,7 +394,6 @@ add_service(struct mastercf *cf, const struct place *at, struct str text)
 		service_clear(&sv);
 		return;
 	}
-	check_served(at, &sv);
 	old = mastercf_find(cf, sv.name, sv.type);
 	if (old != NULL)
 		BAD(at, "remove one of the two",
@@ -460,6 +433,44 @@ mastercf_parse(struct mastercf *cf, const char *file, struct str text,
 			add_service(cf, &at, buf_get(&line));
 	}
 	buf_clear(&line);
+}
+
+/* ---- what is not supported ---- */
+
+/*
+ * A line that nobody would serve: a port that stays closed, or a socket that
+ * is not there, must not pass for one that works.
+ */
+static void
+check_served(const struct place *at, const struct service *sv)
+{
+	if (strcmp(sv->command, "postscreen") == 0)
+		BAD(at, "make this line a comment, and let smtpd have the port",
+		    "postscreen is not supported by this version: tests before "
+		    "the greeting");
+	else if (strcmp(sv->command, "spawn") == 0)
+		BAD(at, "make this line a comment, or run it by other means",
+		    "spawn is not supported by this version: commands behind "
+		    "a socket");
+	else if (sv->socket == CONF_INET && sv->component != NULL &&
+	    strcmp(sv->command, "smtpd") != 0)
+		BAD(at, "make this line a comment",
+		    "%s does not listen on a port in this version",
+		    sv->command);
+	else if (sv->socket == CONF_PASS)
+		report_add(at->rep, REPORT_WARN, at->file, at->line,
+		    "only postscreen would hand connections over",
+		    "%s/pass has no effect", sv->name);
+}
+
+void
+mastercf_check(const struct mastercf *cf, struct report *rep)
+{
+	for (size_t i = 0; i < cf->n; i++) {
+		struct place at = { cf->v[i].file, cf->v[i].line, rep };
+
+		check_served(&at, &cf->v[i]);
+	}
 }
 
 /* ---- ports ---- */

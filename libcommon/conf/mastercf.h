@@ -46,6 +46,9 @@ void mastercf_clear(struct mastercf *cf);
 void mastercf_parse(struct mastercf *cf, const char *file, struct str text,
     struct report *rep);
 
+/* Report lines that this version would not serve: postscreen, spawn, ... */
+void mastercf_check(const struct mastercf *cf, struct report *rep);
+
 /*
  * Turn the ports of inet services into numbers, asking known (the value of
  * known_tcp_ports) and then /etc/services.  Only for who reads configuration.

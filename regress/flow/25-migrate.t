@@ -306,16 +306,17 @@ $pi = Postern::Instance->new(name => 'lines', ipv6 => 0, services => 0,
     master => ['127.0.0.1:2525 inet n - y - 1 postscreen',
 	'smtpd pass - - y - - smtpd',
 	'policy unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd-spf',
-	'127.0.0.1:2526 inet n - y - - lmtp', '628 inet n - - - - qmqpd']);
+	'127.0.0.1:2526 inet n - y - - lmtp']);
 ($status, $out, $err) = $pi->mailctl('check');
 is($status, 1, 'lines of master.cf');
 like($err, $_, "check says $_")
     for qr/error: .*line 1: postscreen is not supported by this version: .* \(.*let smtpd have the port\)/,
     qr/warning: .*line 2: smtpd\/pass has no effect/,
     qr/error: .*line 3: spawn is not supported by this version/,
-    qr/error: .*line 4: lmtp does not listen on a port/,
-    qr/error: .*line 5: there is no service program "qmqpd"/;
+    qr/error: .*line 4: lmtp does not listen on a port/;
 isnt(($pi->try_start)[0], 0, 'and it does not start');
+like(($pi->cmd('postconf', '-M', 'policy/unix'))[1], qr/^policy .* spawn /,
+    'postconf shows it as before');
 
 # The queue of a Postfix that was here before is not touched.
 $pi = instance('queue', "alias_maps =\n");
