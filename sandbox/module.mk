@@ -86,12 +86,12 @@ tests: $(BUILD)/regress/hostile/peers
 
 # The same, inside a running system and in the place of one of its programs:
 # regress/hostile/rogue-*.t.
-ROGUE_OBJS = $(addprefix $(BUILD)/obj/regress/hostile/,$(addsuffix .o, \
-	forge rogue_broker))
-$(BUILD)/regress/hostile/rogue-broker: $(ROGUE_OBJS) \
-    $(BUILD)/lib/libsandbox.a $(BUILD)/lib/libcommon.a
+ROGUES = $(addprefix $(BUILD)/regress/hostile/rogue-,broker peer)
+$(BUILD)/regress/hostile/rogue-%: $(BUILD)/obj/regress/hostile/rogue_%.o \
+    $(BUILD)/obj/regress/hostile/forge.o $(BUILD)/lib/libsandbox.a \
+    $(BUILD)/lib/libcommon.a
 	$(call link,)
-tests: $(BUILD)/regress/hostile/rogue-broker
+tests: $(ROGUES)
 
 # What the back ends of other systems ask of their kernel, written down here:
 # their files, with calls that only take a note.

@@ -16,10 +16,12 @@ use Carp qw(croak);
 
 use Postern::Util qw(:all);
 
+my $built;
+
 sub new
 {
 	my ($class, %in_place_of) = @_;
-	my $build = build_dir();
+	my $build = $built //= build_dir(); # not of the last one
 	my $self = bless { dir => temp_dir('rogue') }, $class;
 
 	mkdir "$self->{dir}/libexec", 0755;
@@ -42,6 +44,14 @@ sub new
 }
 
 sub file { return "$_[0]{dir}/libexec/postern/$_[1]"; }
+
+# The programs that belong there, in time for the next start.
+sub honest
+{
+	my ($self) = @_;
+
+	rename $_, s/\.real$//r for glob $self->file('*.real');
+}
 
 # What it is to do, which it reads before it is sealed.
 sub orders
