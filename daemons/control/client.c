@@ -117,12 +117,14 @@ client_new(struct control *c, int fd, uid_t uid)
 {
 	struct client *cl;
 	size_t same = 0;
+	bool all = who_may(c, uid, MAY_ALL);
 
 	TAILQ_FOREACH(cl, &c->clients, link)
 		if (cl->uid == uid)
 			same++;
-	if (c->nclients >= CLIENTS_MAX ||
-	    (same >= CLIENTS_EACH && !who_may(c, uid, MAY_ALL))) {
+	/* However many users there are, an administrator finds room. */
+	if (c->nclients >= CLIENTS_MAX || (!all && (same >= CLIENTS_EACH ||
+	    c->nclients >= CLIENTS_MAX - CLIENTS_KEPT))) {
 		close(fd);
 		return;
 	}

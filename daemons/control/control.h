@@ -27,6 +27,7 @@
  *	who.c		who may ask it
  */
 #define CLIENTS_MAX 200
+#define CLIENTS_KEPT 40 /* of these, for who may do everything */
 #define CLIENTS_EACH 20 /* of one user who is not the owner */
 
 /* An answer that a client does not read is not fetched any further. */
