@@ -340,6 +340,68 @@ test_other_answer(void **state)
 	end(&p);
 }
 
+/* The b of a pair answers the first question twice, and no other. */
+static void
+on_ask_twice(struct chan *ch, uint64_t id, const void *rec, int *fds,
+    void *arg)
+{
+	struct resolve_answer a = { .class = 3, .addr = STR("first"),
+		.ticket = 99 };
+	struct pair *p = arg;
+
+	(void)rec;
+	(void)fds;
+	if (p->got++ > 0)
+		return;
+	chan_answer(ch, RESOLVE_ANSWER, id, &a, NULL);
+	if (p->silent)
+		chan_flush(ch); /* the other comes in a packet of its own */
+	a.addr = STR("second");
+	chan_answer(ch, RESOLVE_ANSWER, id, &a, NULL);
+}
+
+/* Whoever hears an answer asks again at once: the place in the table is free. */
+static void
+on_first(unsigned type, const void *rec, int *fds, void *arg)
+{
+	struct resolve_ask q = { .addr = STR("again") };
+	struct pair *p = arg;
+
+	on_answer(type, rec, fds, arg);
+	if (type != 0)
+		chan_ask(p->a, RESOLVE_ASK, &q, NULL, on_answer, p);
+}
+
+/*
+ * A second answer to a question that was alive a moment ago: it answers nobody,
+ * not the question that took the place of the first, and ends the channel.
+ */
+static void
+test_answer_twice(void **state)
+{
+	static const struct chan_on liar[] = { { RESOLVE_ASK, on_ask_twice },
+		{ 0 } };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct resolve_ask q = { .addr = STR("once") };
+		struct pair p;
+
+		start(&p, &edge_resolve, nothing, liar, NULL);
+		p.silent = (i & 1) != 0;
+		chan_ask(p.a, RESOLVE_ASK, &q, NULL,
+		    (i & 2) != 0 ? on_first : on_answer, &p);
+		loop_run(p.loop);
+		assert_int_equal(p.answers, 1);
+		assert_string_equal(p.text, "first");
+		assert_int_equal(p.failures, (i & 2) != 0 ? 1 : 0);
+		assert_int_equal(p.gone, 1);
+		assert_null(p.a);
+		assert_non_null(p.why);
+		end(&p);
+	}
+}
+
 /* Every question has an answer, and no answer is to none. */
 static void
 test_answers(void **state)
@@ -421,6 +483,7 @@ main(void)
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_all_types),
 		cmocka_unit_test(test_other_answer),
+		cmocka_unit_test(test_answer_twice),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_ticket),
 	};
