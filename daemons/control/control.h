@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "base/allowance.h"
 #include "base/buf.h"
 #include "chan/chan.h"
 #include "conf/conf.h"
@@ -27,6 +28,8 @@
  *	who.c		who may ask it
  */
 #define CLIENTS_MAX 200
+#define USERS_RATE 5 /* a second: of the policy's requests for admin */
+#define USERS_BURST 10
 #define CLIENTS_KEPT 40 /* of these, for who may do everything */
 #define CLIENTS_EACH 20 /* of one user who is not the owner */
 
@@ -76,6 +79,7 @@ struct control {
 	struct chan *broker;
 	TAILQ_HEAD(, client) clients;
 	size_t nclients;
+	struct allowance users_ask; /* the broker, all together */
 	int listen_fd;
 	struct watch listen_watch;
 	uid_t owner; /* may everything, as root may */

@@ -260,6 +260,13 @@ take_admin(struct client *cl, const struct control_admin *q)
 		refuse(cl, "control of the mail system");
 		return;
 	}
+	/* The broker counts all: what users ask leaves some for others. */
+	if (!who_may(cl->c, cl->uid, MAY_ALL) &&
+	    !allowance_take(&cl->c->users_ask, USERS_RATE, USERS_BURST,
+		loop_now(cl->c->loop))) {
+		client_done(cl, EAGAIN, 0, STR("too many users ask at once"));
+		return;
+	}
 	if (q->what == ADMIN_STOP || q->what == ADMIN_RELOAD)
 		log_info("uid=%u: %s", (unsigned)cl->uid,
 		    q->what == ADMIN_STOP ? "stop" : "reload");

@@ -38,8 +38,9 @@ for my $uid (map { 64321 + $_ } 0 .. ($> == 0 ? 10 : 0)) {
 }
 my $served = 0;
 for (1 .. 20) {
-	my ($status) = $pi->mailctl('status', { timeout => 10 });
-	$served++ if $status eq '0';
+	my ($status, $out, $err) = $pi->mailctl("status", { timeout => 10 });
+	$served++ if $status eq "0";
+	diag("$status $err") if $status ne "0";
 }
 is($served, 20, 'the administrator is served meanwhile');
 my $attacks = 0;
