@@ -66,10 +66,12 @@ regexp_flags(struct str flags, struct buf *err)
 /*
  * The C library writes repetitions out: a group that is repeated a hundred
  * times, in one that is, too, takes ten thousand times its memory, and each of
- * a row of `+` doubles what is before it.  So what a pattern comes to is
- * counted before it is compiled.
+ * a row of `+` doubles what is before it.  What is repeated within what is
+ * repeated takes time by the power of how deep that goes.  So what a pattern
+ * comes to is counted before it is compiled.
  */
 #define COST_MAX 100000
+#define NEST_MAX 8
 #define DEPTH_MAX 64
 
 /* Behind `{`: the larger of its numbers, and where it ends. */
@@ -107,6 +109,7 @@ static bool
 regexp_fits(struct str p, bool extended)
 {
 	uint64_t sum[DEPTH_MAX] = { 0 }, last = 0, times;
+	unsigned nest[DEPTH_MAX] = { 0 }, inner = 0;
 	size_t depth = 0;
 
 	for (size_t i = 0; i < p.n; i++) {
@@ -121,7 +124,7 @@ regexp_fits(struct str p, bool extended)
 		if (special && c == '(') {
 			if (++depth == DEPTH_MAX)
 				return false;
-			sum[depth] = last = 0;
+			sum[depth] = last = nest[depth] = inner = 0;
 			continue;
 		}
 		if (special && c == '{') {
@@ -129,17 +132,23 @@ regexp_fits(struct str p, bool extended)
 		} else if (special && c == '+') {
 			times = 2;
 		} else if (special && c == ')' && depth > 0) {
+			inner = nest[depth];
 			last = sum[depth--] + 1;
 			sum[depth] += last;
 		} else if (!special || (c != '*' && c != '?' && c != '|')) {
+			inner = 0;
 			last = 1;
 			sum[depth]++;
 		}
+		if (special && c != '\0' && strchr("{+*?", c) != NULL)
+			inner++;
+		if (inner > nest[depth])
+			nest[depth] = inner;
 		if (special && c == '[')
 			i = skip_set(p, i + 1);
 		sum[depth] += last * (times - 1);
 		last *= times;
-		if (sum[depth] > COST_MAX)
+		if (sum[depth] > COST_MAX || inner > NEST_MAX)
 			return false;
 	}
 	return true;

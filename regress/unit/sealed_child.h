@@ -80,7 +80,7 @@ struct job {
 static void
 run_sealed(const struct job *job, int channel)
 {
-	struct cradle_fd fds[5] = { { SLOT_BROKER, channel },
+	struct cradle_fd fds[SLOT_N] = { { SLOT_BROKER, channel },
 		{ SLOT_FILTER, job->filter_fd } };
 	char err[512] = "";
 	size_t n = 2;

@@ -136,6 +136,8 @@ static const struct {
 	    "ip" },
 	/* What would take all memory is no rule. */
 	{ "regexp:{{/^((a{100}){100}){100}/ x} {/^b/ rest}}", "b", F, "rest" },
+	{ "regexp:{{/x+?+?+?+?+?h+?+?+?+?+?/ x} {/^b/ rest}}", "b", F, "rest" },
+	{ "regexp:{{/((((a+)?b)*c)+d)?e/ deep}}", "abcde", F, "deep" },
 	{ "regexp:{{/a++++++++++++++++++++++++++++/ x} {/^b/ rest}}", "b", F,
 	    "rest" },
 	{ "regexp:{{/^b/ yes}}", "a\nb", N, "" },
