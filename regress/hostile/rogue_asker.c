@@ -145,8 +145,8 @@ main(int argc, char *argv[])
 			for (int i = 0; i < copies; i++)
 				send_raw(fd, &f);
 			hung += !ends(pid, fd, &status);
-			crashed += WIFSIGNALED(status) ||
-			    WEXITSTATUS(status) == 70;
+			crashed +=
+			    WIFSIGNALED(status) || WEXITSTATUS(status) == 70;
 			close(fd);
 			if (stat(file, &st) == 0) {
 				twice += st.st_size > 1;
