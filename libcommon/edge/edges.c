@@ -47,7 +47,6 @@ static const struct edge_link links[] = {
 	{ "lookup", "cleanup", "lookup" },
 	{ "lookup", "local", "lookup" },
 	{ "lookup", "virtual", "lookup" },
-	{ "lookup", "smtp", "lookup" },
 	{ "dns", "smtpd", "dns" },
 	{ "dns", "smtp", "dns" },
 	{ "spool", "smtpd", "qmgr" },
