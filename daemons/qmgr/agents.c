@@ -11,6 +11,7 @@
 #include "boot/boot.h"
 #include "log/log.h"
 
+#include "pass.h"
 #include "qmgr.h"
 
 #define JOB_BUCKETS 1024
@@ -281,8 +282,8 @@ on_idle(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 /*
  * local has found whose mail it is, and that another transport delivers it.
- * The way is rewrite's; what local could make up of it gets nowhere that a
- * forwarded message would not.
+ * The way is rewrite's, and so far local's word is taken for it; pass_allowed()
+ * bounds what a captured one could make up.
  */
 static void
 on_pass(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
@@ -298,7 +299,8 @@ on_pass(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 	(void)fds;
 	if (j == NULL || a != &q->agents[AGENT_LOCAL] || p->addr.n == 0 ||
-	    sched_unit_told(j->unit, p->rcpt)) {
+	    sched_unit_told(j->unit, p->rcpt) ||
+	    !pass_allowed(q->conf, p->transport)) {
 		chan_drop(ch, "a recipient that it may not pass on");
 		return;
 	}
