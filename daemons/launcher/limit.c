@@ -99,7 +99,6 @@ limit_component(const struct launcher *l, const struct policy *policy,
     uint32_t instance, struct buf *err)
 {
 	struct planned *p = find(str_of(policy->name));
-
 	bool once = l->isolation && strcmp(policy->name, "smtpd") == 0;
 
 	if (p == NULL || (!once && instance >= p->instances)) {

@@ -17,15 +17,10 @@ bool
 writer_charge(struct writer *w, int64_t now_ms, uint64_t *out_missed)
 {
 	*out_missed = 0;
-	w->tokens += (double)(now_ms - w->filled_ms) * RATE / 1000.0;
-	if (w->filled_ms == 0 || w->tokens > BURST)
-		w->tokens = BURST;
-	w->filled_ms = now_ms;
-	if (w->tokens < 1) {
+	if (!allowance_take(&w->lines, RATE, BURST, now_ms)) {
 		w->dropped++;
 		return false;
 	}
-	w->tokens -= 1;
 	*out_missed = w->dropped;
 	w->dropped = 0;
 	return true;

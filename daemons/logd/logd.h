@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "base/allowance.h"
 #include "base/buf.h"
 #include "base/str.h"
 #include "edge/log.h"
@@ -19,8 +20,7 @@
 struct writer {
 	char component[32];
 	uint32_t pid;
-	double tokens; /* lines it may still write now */
-	int64_t filled_ms;
+	struct allowance lines; /* it may still write now */
 	uint64_t dropped; /* lines since the last that was written */
 };
 
