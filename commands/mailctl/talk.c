@@ -20,7 +20,7 @@
 int
 talk_connect(const struct instance *in, const char *name)
 {
-	return unixsock_connect(in->queue_dir, name);
+	return unixsock_connect(in->queue_dir, name, SOCK_STREAM);
 }
 
 bool

@@ -7,7 +7,6 @@
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "net/unixsock.h"
 
 #include "launcher.h"
 
@@ -153,25 +153,23 @@ borrow_owner(const struct launcher *l, uid_t *uid, gid_t *gid)
 int
 borrow_socket(struct launcher *l, struct str path)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	bool whole = str_starts(path, STR("/"));
+	char *name;
 	uid_t uid;
 	gid_t gid;
-	int n, fd;
+	int fd;
 
-	n = snprintf(un.sun_path, sizeof(un.sun_path), "%s%s" STR_FMT,
-	    str_starts(path, STR("/")) ? "" : l->queue_dir,
-	    str_starts(path, STR("/")) ? "" : "/", STR_ARG(path));
-	if (path.n == 0 || n < 0 || (size_t)n >= sizeof(un.sun_path)) {
-		errno = path.n == 0 ? EINVAL : ENAMETOOLONG;
+	if (path.n == 0) {
+		errno = EINVAL;
 		return -1;
 	}
+	name = str_dup(str_sub(path, whole ? 1 : 0, path.n));
 	borrow_owner(l, &uid, &gid);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	become(l, uid, gid);
-	if (fd != -1 &&
-	    connect(fd, (const struct sockaddr *)&un, sizeof(un)) == -1)
-		fd_close(&fd);
+	fd = unixsock_connect(whole ? "/" : l->queue_dir, name,
+	    SOCK_STREAM | SOCK_NONBLOCK);
 	return_to_root(l);
+	free(name);
 	return fd;
 }
 

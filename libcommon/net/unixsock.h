@@ -8,8 +8,11 @@
  * the way where the system has one.  The sockets have FD_CLOEXEC; -1 with errno.
  */
 
-/* Connect to the stream socket dir/name; it blocks. */
-int unixsock_connect(const char *dir, const char *name);
+/*
+ * Connect a socket of this type to dir/name; with SOCK_NONBLOCK a server that
+ * is too busy for it is EAGAIN.
+ */
+int unixsock_connect(const char *dir, const char *name, int type);
 
 /*
  * Bind a socket of this type (SOCK_STREAM, SOCK_SEQPACKET) to dir/name, in the

@@ -44,9 +44,9 @@ with(const char *dir, const char *name, int type,
 }
 
 int
-unixsock_connect(const char *dir, const char *name)
+unixsock_connect(const char *dir, const char *name, int type)
 {
-	return with(dir, name, SOCK_STREAM, connect);
+	return with(dir, name, type, connect);
 }
 
 static int
