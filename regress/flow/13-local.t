@@ -78,7 +78,11 @@ sub mbox
 	my ($user, $count, $seconds) = @_;
 	my @m;
 
-	wait_until(sub { @m = texts($user); @m >= $count }, $seconds // 10);
+	# A blank line ends a message: before it, one is still being written.
+	wait_until(sub {
+		@m = texts($user);
+		@m >= $count && slurp(Postern::Users::mbox($user)) =~ /\n\n\z/;
+	    }, $seconds // 10);
 	return @m;
 }
 

@@ -30,7 +30,8 @@ sub import
 	skip_unless($> == 0 && $^O eq 'linux' &&
 	    run(qw(unshare -m true)) eq '0',
 	    'users for a test need root on Linux, and mount namespaces');
-	my $uid = 61000 + $$ % 500 * 4;
+	# Not those of sandbox_uid_base: mail has no rights of components.
+	my $uid = 62000 + $$ % 500 * 4;
 	if (!defined $ENV{POSTERN_USERS}) {
 		enter($uid, @names);
 		croak "unshare: $!";
