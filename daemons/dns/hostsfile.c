@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "mail/domain.h"
 #include "net/netaddr.h"
 
 #include "dns.h"
@@ -15,7 +16,7 @@
 static void
 add(struct hostsfile *h, const struct netaddr *a, struct str name)
 {
-	if (h->n == HOSTSFILE_MAX || name.n > DNS_HOSTS_MAX)
+	if (h->n == HOSTSFILE_MAX || name.n > DOMAIN_MAX)
 		return;
 	if ((h->n & (h->n - 1)) == 0)
 		h->v = xreallocarray(h->v, h->n == 0 ? 1 : h->n * 2,

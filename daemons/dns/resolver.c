@@ -299,7 +299,8 @@ query_got(struct query *q, struct str packet, bool tcp)
 			query_try(q);
 		return; /* forged, or late: the true one may still come */
 	case MESSAGE_ANSWER:
-		q->server->sick_until = 0;
+		if (q->server != NULL) /* a reload may have dropped it */
+			q->server->sick_until = 0;
 		query_done(q, a);
 		return;
 	case MESSAGE_CUT:

@@ -63,6 +63,7 @@ struct rig {
 	uint16_t ids[1024];
 	uint32_t ttl;
 	bool late;
+	bool reload; /* while a question is on its way over TCP */
 	/* The last answer. */
 	unsigned got;
 	unsigned status, flags, verified, authentic;
@@ -302,6 +303,9 @@ on_conn(int what, void *arg)
 	ssize_t n = read(r->conn_fd, q, sizeof(q));
 
 	(void)what;
+	if (r->reload)
+		resolver_restart(&r->d.resolver);
+	r->reload = false;
 	if (n > 19) {
 		question_name(q + 2, (size_t)n - 2, name, &type);
 		buf_init(&b, 65535);

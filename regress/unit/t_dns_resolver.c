@@ -259,6 +259,23 @@ test_tcp_many(void **state)
 	rig_clear(&r);
 }
 
+/* The servers are counted anew while one of them answers over TCP. */
+static void
+test_tcp_restart(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	r.reload = true;
+	assert_true(rig_query(&r, "cut.example", RR_A));
+	assert_false(r.reload);
+	assert_int_equal(r.status, DNS_OK);
+	assert_string_equal(r.hosts, "192.0.2.3\n");
+	assert_int_equal(r.d.resolver.ntcp, 0);
+	rig_clear(&r);
+}
+
 int
 main(void)
 {
@@ -274,6 +291,7 @@ main(void)
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_tcp_many),
+		cmocka_unit_test(test_tcp_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
