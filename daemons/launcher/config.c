@@ -177,6 +177,15 @@ add_table(void *arg, UNUSED enum table_file_kind kind, const char *path,
 	return 0;
 }
 
+static void
+add_tables(struct table_walk *w, struct conf_list list)
+{
+	for (size_t i = 0; i < list.n; i++)
+		if (list.v[i].kind == CONF_TABLE)
+			table_files(list.v[i].full, &w->env, add_table, w,
+			    NULL);
+}
+
 /*
  * Every file behind a table that this snapshot names.  What is not a proper
  * table is lookup's to complain of.
@@ -188,9 +197,9 @@ collect_tables(struct launcher *l, const struct settings *s,
 	struct table_walk w = { .l = l,
 		.env = { .config_dir = s->build.dir } };
 
-	for (unsigned id = 0; id < P_COUNT; id++) {
-		struct conf_list list;
+	struct conf_list classes = conf_list(c, P_SMTPD_RESTRICTION_CLASSES);
 
+	for (unsigned id = 0; id < P_COUNT; id++) {
 		if (params[id].status != PS_OK)
 			continue; /* nobody reads it */
 		switch (params[id].type) {
@@ -203,12 +212,10 @@ collect_tables(struct launcher *l, const struct settings *s,
 		default:
 			continue;
 		}
-		list = conf_list(c, (enum param_id)id);
-		for (size_t i = 0; i < list.n; i++)
-			if (list.v[i].kind == CONF_TABLE)
-				table_files(list.v[i].full, &w.env, add_table,
-				    &w, NULL);
+		add_tables(&w, conf_list(c, (enum param_id)id));
 	}
+	for (size_t i = 0; i < classes.n; i++)
+		add_tables(&w, conf_named_list(c, classes.v[i].text));
 	/* Users are looked up whether a table says so or not. */
 	add_table(&w, TABLE_FILE_TEXT, "/etc/passwd", NULL);
 }

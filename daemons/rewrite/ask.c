@@ -40,7 +40,6 @@ new_memo(struct question *q, char *id)
 		snprintf(q->reason, sizeof(q->reason), "%s",
 		    q->rw->lookup == NULL ? "the lookup service is down" :
 		    "too many lookups for one address");
-		q->failed = true;
 		free(id);
 		return NULL;
 	}
@@ -141,8 +140,13 @@ ask_find(struct question *q, enum find_how how, uint8_t flags,
 	char *id;
 	struct memo *m;
 
-	if (key.n == 0 || key.n > LOOKUP_KEY_MAX || table.n > 512)
+	if (key.n == 0 || key.n > LOOKUP_KEY_MAX)
 		return ASK_NONE;
+	if (table.n > LOOKUP_TABLE_MAX) {
+		snprintf(q->reason, sizeof(q->reason),
+		    "%s: a table that is too long", params[param].name);
+		return ASK_LATER;
+	}
 	id = xasprintf("%d %d %s " STR_FMT " " STR_FMT, (int)how, flags,
 	    params[param].name, STR_ARG(table), STR_ARG(key));
 	m = find(q, id);

@@ -66,7 +66,6 @@ struct question {
 	struct memo memo[MEMO_MAX];
 	size_t nmemo;
 	unsigned waits;
-	bool failed; /* lookup went away, or too many lookups */
 	char reason[256]; /* of an ASK_LATER */
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "edge/lookup.h"
 #include "log/log.h"
 #include "table/table.h"
 
@@ -22,12 +23,13 @@ static const struct rule_def rule_class = { "class", on_class, SHAPE_PLAIN, 0,
 static const struct rule_def rule_table = { "table", on_bare_table, SHAPE_TABLE,
 	0, 0 };
 
+/* What the entry of an access table has instead of a parameter's name. */
+static const struct str from_table = STR("access table");
+
 void
-rule_book_init(struct rule_book *b, const struct conf *conf,
-    const struct conf *main)
+rule_book_init(struct rule_book *b, const struct conf *conf)
 {
 	b->conf = conf;
-	b->main = main;
 	STAILQ_INIT(&b->classes);
 }
 
@@ -82,12 +84,6 @@ rules_class(struct rule_book *b, struct str name)
 	return NULL;
 }
 
-bool
-rules_known(struct rule_book *b, struct str word)
-{
-	return def_find(word) != NULL || rules_class(b, word) != NULL;
-}
-
 static void
 bind_rule(struct rules *list, struct rule_book *b, struct rule *r,
     struct str name)
@@ -110,36 +106,25 @@ bind_rule(struct rules *list, struct rule_book *b, struct rule *r,
 }
 
 /*
- * lookup answers for the tables that a parameter names in main.cf.  One that
- * only a service's own options or a restriction class name it does not know,
- * and "not found" would be the wrong answer: such a rule must not pass for a
- * check.
+ * lookup answers for the tables that a parameter or a class names.  One that
+ * only the entry of another table names it does not know, and "not found"
+ * would be the wrong answer: such a rule must not pass for a check.
  */
 static bool
 is_served(const struct rule_book *b, struct str param, struct str full)
 {
-	int id = param_find(param);
-	struct conf_list l;
-
-	if (b->main == NULL)
-		return !b->closed;
-	if (id == -1)
-		return false;
-	l = conf_list(b->main, (enum param_id)id);
-	for (size_t i = 0; i < l.n; i++)
-		if (l.v[i].kind == CONF_TABLE && str_eq(l.v[i].full, full))
-			return true;
-	return false;
+	return !(b->closed && param.p == from_table.p) &&
+	    param.n <= LOOKUP_PARAM_MAX && full.n <= LOOKUP_TABLE_MAX;
 }
 
 static void
 unserved(const struct rules *list, struct rule *r)
 {
-	log_warn(
-	    "table " STR_FMT " in " STR_FMT " is not among those of that "
-	    "parameter in main.cf, and cannot be asked: mail that gets to it "
-	    "is deferred",
-	    STR_ARG(r->table), STR_ARG(list->param));
+	log_warn("table " STR_FMT " in " STR_FMT
+		 " cannot be asked (it is too long, or no parameter and no "
+		 "restriction class names it): mail that gets to it is "
+		 "deferred",
+	    STR_ARG(str_sub(r->table, 0, 200)), STR_ARG(list->param));
 	r->def = &rule_unknown;
 }
 
@@ -217,7 +202,7 @@ rules_words(struct rules *r, struct rule_book *b, struct str text, int access)
 			it->type = type;
 		}
 	}
-	rules_compile(r, b, STR("access table"), list, access);
+	rules_compile(r, b, from_table, list, access);
 }
 
 void

@@ -76,14 +76,12 @@ enum access {
 
 /* The restriction classes of a configuration. */
 struct rule_book {
-	const struct conf *conf;
-	const struct conf *main; /* what lookup goes by, while compiling */
-	bool closed; /* no table that was not seen then can be asked */
+	const struct conf *conf; /* NULL: there are none */
+	bool closed; /* tables have to be named by a parameter or class */
 	STAILQ_HEAD(, rules) classes;
 };
 
-void rule_book_init(struct rule_book *b, const struct conf *conf,
-    const struct conf *main);
+void rule_book_init(struct rule_book *b, const struct conf *conf);
 void rule_book_clear(struct rule_book *b);
 
 /*
@@ -102,8 +100,5 @@ void rules_clear(struct rules *r);
 
 /* A restriction class by name, or NULL. */
 const struct rules *rules_class(struct rule_book *b, struct str name);
-
-/* Is this a rule we have (for telling access actions from rules)? */
-bool rules_known(struct rule_book *b, struct str word);
 
 #endif

@@ -91,7 +91,7 @@ service_plain(void)
 	sv->multi_bounce = sv->unk_local = sv->unk_relay = 550;
 	sv->unk_alias = sv->unk_mailbox = 550;
 	sv->null_key = STR("<>");
-	rule_book_init(&sv->book, NULL, NULL);
+	rule_book_init(&sv->book, NULL);
 	return sv;
 }
 
@@ -247,7 +247,7 @@ read_nets(struct netlist *l, const struct conf *c, enum param_id id)
 }
 
 static void
-read_rules(struct service *sv, const struct conf *main)
+read_rules(struct service *sv)
 {
 	/* clang-format off */
 	const struct {
@@ -264,12 +264,11 @@ read_rules(struct service *sv, const struct conf *main)
 	};
 	/* clang-format on */
 
-	rule_book_init(&sv->book, sv->conf, main);
+	rule_book_init(&sv->book, sv->conf);
 	for (size_t i = 0; i < NELEM(lists); i++)
 		rules_compile(lists[i].r, &sv->book,
 		    str_of(params[lists[i].id].name),
 		    conf_list(sv->conf, lists[i].id), (int)lists[i].access);
-	sv->book.main = NULL; /* it may end before us */
 	sv->book.closed = true;
 }
 
@@ -289,7 +288,7 @@ service_new(struct conf *conf, unsigned instance, const struct conf *main)
 	secure_read(&sv->tls, conf);
 	read_nets(&sv->mynetworks, conf, P_MYNETWORKS);
 	read_nets(&sv->bare_ok, conf, P_SMTPD_FORBID_BARE_NEWLINE_EXCLUSIONS);
-	read_rules(sv, main);
+	read_rules(sv);
 	service_check(sv);
 	return sv;
 }

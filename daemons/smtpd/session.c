@@ -157,7 +157,8 @@ find_standing(struct session *s)
 		break;
 	}
 	q.table = s->sv->mynetworks.v[s->nets_at].table;
-	s->lookup_ask = w->ports->lookup(w->ports_arg, &q, s);
+	if (q.table.n <= LOOKUP_TABLE_MAX)
+		s->lookup_ask = w->ports->lookup(w->ports_arg, &q, s);
 	if (s->lookup_ask == 0)
 		s->nets_known = s->nets_later = true;
 }

@@ -15,6 +15,9 @@
  */
 #define LOOKUP_KEY_MAX 2048
 #define LOOKUP_VALUE_MAX 49152
+/* An item may be a whole table (inline:{...}); a longer one is not asked. */
+#define LOOKUP_TABLE_MAX 49152
+#define LOOKUP_PARAM_MAX 64
 
 /* how: enum find_how.  flags: enum find_flags.  param: the parameter's name.
  * table: empty for all tables of the parameter in order, or the one item to
@@ -22,8 +25,8 @@
 #define lookup_find_FIELDS(F) \
 	F(U8, how) \
 	F(U8, flags) \
-	F(STR, param, 64) \
-	F(STR, table, 512) \
+	F(STR, param, LOOKUP_PARAM_MAX) \
+	F(STR, table, LOOKUP_TABLE_MAX) \
 	F(STR, key, LOOKUP_KEY_MAX)
 
 enum find_how {
