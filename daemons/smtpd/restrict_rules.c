@@ -372,7 +372,7 @@ eval_resolve_sender(struct eval *e)
 		e->held = resolver_get(&s->w->resolver,
 		    RESOLVE_EXISTS | RESOLVE_SENDER, STR_NONE,
 		    str_of(s->mail->sender));
-	if (e->held->ready || e->ask == ASK_SENT)
+	if (e->held->ready || e->ask != ASK_NONE)
 		return RULE_DUNNO; /* answered, or waited for in vain */
 	e->ask = ASK_SENT;
 	s->rwait.cb = on_sender_resolved;

@@ -462,10 +462,12 @@ session_timeout(struct session *s)
 		session_refused(s, 451, STR("4.3.0"),
 		    STR("Error: queue file write error"));
 		return;
+	case WAIT_SLEEP: /* what was asked may still be answered */
+		session_wake(s);
+		return;
 	case WAIT_RESOLVE:
 	case WAIT_SLOT:
 	case WAIT_FLUSH:
-	case WAIT_SLEEP:
 		break; /* whoever waits sees that there is no answer */
 	}
 	forget_questions(s);

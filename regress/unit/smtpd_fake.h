@@ -9,7 +9,7 @@
  *
  * Addresses: example.com is local (nobody* does not exist there), relay.example
  * a relay domain, virtual.example one of virtual mailboxes, later.example
- * cannot be looked up now, anything else is somewhere else.  Tables: the key
+ * cannot be looked up now, of never.example nothing is heard, anything else is somewhere else.  Tables: the key
  * that the test put into f->table gets its value.
  */
 #include <stdbool.h>
@@ -238,6 +238,8 @@ answer_resolve(struct fake *f, struct fake_ask *q)
 		.transport = STR("smtp"),
 		.nexthop = domain };
 
+	if (str_eq(domain, STR("never.example")))
+		return;
 	if (str_eq(domain, STR("later.example")))
 		a.status = RESOLVE_LATER;
 	else if (domain.n == 0 || str_caseeq(domain, STR("example.com")) ||

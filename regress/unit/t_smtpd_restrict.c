@@ -468,6 +468,30 @@ t_access_fails(void **state)
 	fake_clear(&f);
 }
 
+/* Nothing is heard of the sender's address: the client is not kept for ever. */
+static void
+t_sender_silence(void **state)
+{
+	static const char *const lists[] = { "reject_unlisted_sender",
+		"reject_unknown_sender_domain" };
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(lists); i++) {
+		struct fake f;
+
+		init(&f);
+		set_rules(&f, STAGE_SENDER, lists[i]);
+		assert_string_equal(dialogue(&f, STRANGER, "h",
+					"x@never.example", "<bob@example.com>"),
+		    "");
+		f.now += WAIT_ANSWER_MS;
+		worker_tick(&f.w);
+		fake_settle(&f);
+		assert_int_equal(strncmp(buf_cstr(&f.out), "45", 2), 0);
+		fake_clear(&f);
+	}
+}
+
 /* An entry that names the table again, for ever: stopped, and temporary. */
 static void
 t_circles(void **state)
@@ -698,6 +722,7 @@ main(void)
 		cmocka_unit_test(t_rules),
 		cmocka_unit_test(t_access),
 		cmocka_unit_test(t_access_fails),
+		cmocka_unit_test(t_sender_silence),
 		cmocka_unit_test(t_circles),
 		cmocka_unit_test(t_delay),
 		cmocka_unit_test(t_log),

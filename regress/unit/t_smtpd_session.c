@@ -410,6 +410,22 @@ t_errors(void **state)
 	assert_logged(&f, "unknown=0/4 commands=0/4\n");
 	fake_clear(&f);
 
+	/* What is asked meanwhile is still answered. */
+	begin(&f);
+	f.sv->soft_errors = 0;
+	f.silent = true;
+	fake_connect(&f, "192.0.2.7");
+	TALK(&f, GREETING, "C:X", ".");
+	assert_int_equal(f.s->wait, WAIT_SLEEP);
+	f.now += 1000;
+	worker_tick(&f.w);
+	f.silent = false;
+	fake_settle(&f);
+	TALK(&f, "S:502 5.5.2 Error: command not recognized", "C:QUIT",
+	    "S:221 2.0.0 Bye", "X");
+	assert_logged(&f, "connect from client.example.org[192.0.2.7]\n");
+	fake_clear(&f);
+
 	/* Junk commands count as errors beyond their limit. */
 	begin(&f);
 	f.sv->junk_max = 3;
