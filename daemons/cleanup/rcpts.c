@@ -8,16 +8,22 @@
 #include "base/siphash.h"
 #include "log/log.h"
 #include "mail/address.h"
+#include "mail/xtext.h"
 
 #include "cleanup.h"
 
-/* As many as qmgr's and the agents' records have room for. */
+/*
+ * Is there room for it in the records of qmgr and the agents, and is it what
+ * these may write into headers and commands?
+ */
 static bool
 fits(const struct env_rcpt *r)
 {
 	return r->addr.n <= ADDR_MAX && addr_valid(r->addr) &&
-	    r->orig.n <= ADDR_MAX && r->transport.n <= 64 &&
-	    r->nexthop.n <= ADDR_MAX;
+	    r->orig.n <= ADDR_MAX &&
+	    (r->orig.n == 0 || addr_valid(r->orig)) &&
+	    (r->orcpt.n == 0 || orcpt_valid(r->orcpt)) &&
+	    r->transport.n <= 64 && r->nexthop.n <= ADDR_MAX;
 }
 
 size_t
@@ -48,10 +54,32 @@ ask(struct message *m, size_t i)
 	}
 }
 
+/*
+ * REDIRECT of an access table: one recipient in the place of all, who hears of
+ * it as the first would have.
+ */
+static int
+redirect(struct message *m, struct str addr)
+{
+	struct env_rcpt *e = &m->rcpts[0].e;
+
+	if (addr.n > ADDR_MAX || !addr_valid(addr))
+		return message_refuse(m, 451, DSN(4, 3, 5),
+		    "Server configuration error");
+	m->nrcpts = 1;
+	e->addr = addr;
+	e->transport = e->nexthop = STR_NONE;
+	e->ticket = 0;
+	ask(m, 0);
+	return 0;
+}
+
 int
 rcpts_read(struct message *m, struct env_reader *r)
 {
+	struct str instead = m->env.attr[ENV_A_REDIRECT];
 	struct env_rcpt rcpt;
+	size_t i;
 	int k;
 
 	while ((k = env_read_rcpt(r, &rcpt)) == 1) {
@@ -60,7 +88,9 @@ rcpts_read(struct message *m, struct env_reader *r)
 			    "Bad recipient address syntax");
 		if (rcpt.orig.n == 0)
 			rcpt.orig = rcpt.addr;
-		ask(m, rcpts_add(m, &rcpt));
+		i = rcpts_add(m, &rcpt);
+		if (instead.n == 0)
+			ask(m, i);
 	}
 	if (k == -1)
 		return message_refuse(m, 451, DSN(4, 3, 0),
@@ -68,7 +98,7 @@ rcpts_read(struct message *m, struct env_reader *r)
 	if (m->nrcpts == 0)
 		return message_refuse(m, 550, DSN(5, 1, 3),
 		    "Error: no recipients specified");
-	return 0;
+	return instead.n == 0 ? 0 : redirect(m, instead);
 }
 
 static bool

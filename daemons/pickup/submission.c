@@ -208,8 +208,7 @@ take_rcpt(struct submission *s, const struct drop *d)
 		over(s, 501, DSN(5, 1, 3), "Bad recipient address syntax");
 		return;
 	}
-	if (!text_ok(d->orcpt) ||
-	    (d->orcpt.n > 0 && str_chr(d->orcpt, ';') < 1)) {
+	if (d->orcpt.n > 0 && !orcpt_valid(d->orcpt)) {
 		malformed(s, "bad original recipient");
 		return;
 	}

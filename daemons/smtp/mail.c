@@ -82,9 +82,10 @@ put_dsn(struct session *s, const struct rcpt *r)
 {
 	struct buf *b = &s->out;
 	struct str type = STR("rfc822"), addr = r->orig;
-	ptrdiff_t semi = str_chr(r->orcpt, ';');
 
-	if (semi > 0) {
+	if (orcpt_valid(r->orcpt)) {
+		ptrdiff_t semi = str_chr(r->orcpt, ';');
+
 		type = str_sub(r->orcpt, 0, (size_t)semi);
 		addr = str_sub(r->orcpt, (size_t)semi + 1, r->orcpt.n);
 	}

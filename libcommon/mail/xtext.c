@@ -189,6 +189,15 @@ orcpt_decode(struct str s, struct str *type, struct buf *out)
 	return s.n == 0 || has_control(s) ? -1 : 0;
 }
 
+bool
+orcpt_valid(struct str s)
+{
+	ptrdiff_t semi = str_chr(s, ';');
+
+	return semi != -1 && is_addr_type(str_sub(s, 0, (size_t)semi)) &&
+	    (size_t)semi + 1 < s.n && !has_control(s);
+}
+
 /*
  * One character for type utf-8: what xtext could carry stays, the rest is
  * written as \x{...}.

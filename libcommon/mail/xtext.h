@@ -33,6 +33,12 @@ bool xtext_valid(struct str s);
 int orcpt_decode(struct str s, struct str *type, struct buf *out);
 
 /*
+ * Is this "type;address" as orcpt_decode() leaves it?  For whoever passes on
+ * what another kept: the type is written into a command as it is.
+ */
+bool orcpt_valid(struct str s);
+
+/*
  * Append "type;address" for the parameter of an RCPT command.  An address that
  * is not ASCII is written with type utf-8 in \x{...} form, so that a server
  * without SMTPUTF8 can be told as well.  -1 when the buffer is full.

@@ -529,6 +529,78 @@ test_bad(void **state)
 	}
 }
 
+/* What else a submitter may say of a recipient goes to other servers. */
+static void
+test_bad_original(void **state)
+{
+	static const struct {
+		const char *orig, *orcpt;
+		int code;
+	} c[] = {
+		{ "x@y.z", "rfc822;x@y.z", 0 },
+		{ "", "utf-8;x@y.z", 0 },
+		{ "x", "", 0 },
+		{ "x@y.z\nBcc: q", "", 501 },
+		{ "x@y.z", "rfc822\r\nRSET\r\n;x", 501 },
+		{ "x@y.z", "rfc822;x\ny", 501 },
+		{ "x@y.z", "rfc 822;x", 501 },
+		{ "x@y.z", ";x", 501 },
+		{ "x@y.z", "rfc822;", 501 },
+		{ "x@y.z", "x@y.z", 501 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(c); i++) {
+		struct envelope e = from(ENV_FROM_SMTPD, "a@b.c");
+		struct intake_message m = { .qid = STR(QID) };
+		struct env_rcpt rc = { .addr = STR("x@y.z"),
+			.orig = str_of(c[i].orig),
+			.orcpt = str_of(c[i].orcpt),
+			.transport = STR("smtp") };
+		int fd = peers_memfd("x\n", 2);
+		struct buf form;
+		struct rig r;
+
+		up(&r, "");
+		buf_init(&form, 4096);
+		assert_int_equal(env_put_head(&form, &e), 0);
+		assert_int_equal(env_put_rcpt(&form, &rc), 0);
+		assert_int_equal(env_put_end(&form, 0, 1), 0);
+		m.envelope = buf_get(&form);
+		chan_tell(r.submit, INTAKE_MESSAGE, 42, &m, &fd);
+		buf_clear(&form);
+		loop_run(r.loop);
+		if (r.code != c[i].code)
+			fail_msg("%s %s: %d", c[i].orig, c[i].orcpt, r.code);
+		down(&r);
+	}
+}
+
+/* REDIRECT of an access table: one recipient, and no copies. */
+static void
+test_redirect(void **state)
+{
+	struct envelope e = from(ENV_FROM_SMTPD, "a@b.c");
+	struct rig r;
+
+	(void)state;
+	e.attr[ENV_A_REDIRECT] = STR("dora@origin.test");
+	up(&r,
+	    "always_bcc = all\nsender_bcc_maps = inline:{a=b}\n"
+	    "recipient_bcc_maps = inline:{a=b}\n");
+	post(&r, &e, "x@y.z>smtp k@y.z>smtp", STR("Subject: s\n\n"));
+	loop_run(r.loop);
+	assert_int_equal(r.code, 0);
+	assert_string_equal(buf_cstr(&r.rcpts), "dora@origin.test(x@y.z)>smtp");
+	down(&r);
+	e.attr[ENV_A_REDIRECT] = STR("no\naddress");
+	up(&r, "");
+	post(&r, &e, "x@y.z>smtp", STR("Subject: s\n\n"));
+	loop_run(r.loop);
+	assert_int_equal(r.code, 451);
+	down(&r);
+}
+
 /* Two loops of one Received less than the limit pass. */
 static void
 test_hops(void **state)
@@ -864,6 +936,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_bad_original),
+		cmocka_unit_test(test_redirect),
 		cmocka_unit_test(test_hops),
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_no_lookup),

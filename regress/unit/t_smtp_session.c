@@ -115,6 +115,10 @@ static const struct scenario scenarios[] = {
   { HELLO "< 250 DSN\n> MAIL FROM:<s@a> RET=HDRS ENVID=Q+2B1\n> RCPT TO:<r@b> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2By@c\n> RCPT TO:<q@b>\n> DATA\n"
     "< 250 ok\n< 250 ok\n< 250 ok\n< 354 go\n>.\n< 250 fine\n" },
   { { FATE_SENT, FATE_DSN, "2.0.0", "250 fine" }, { FATE_SENT, FATE_DSN, "2.0.0", "250 fine" } }, "to=<r@b>, orig_to=<orig@here>, relay=mx" },
+{ "an original recipient that is none", "", "smtp", { "127.0.0.1" }, "r@b!4!rfc822\r\nRSET\r\n;x@c q@b!4!;x@c", 0,
+  { HELLO "< 250 DSN\n> MAIL\n> RCPT TO:<r@b> NOTIFY=FAILURE ORCPT=rfc822;orig@here\n> RCPT TO:<q@b> NOTIFY=FAILURE ORCPT=rfc822;orig@here\n> DATA\n"
+    "< 250 ok\n< 250 ok\n< 250 ok\n< 354 go\n>.\n< 250 fine\n" },
+  { { FATE_SENT, FATE_DSN, "2.0.0", "250 fine" }, { FATE_SENT, FATE_DSN, "2.0.0", "250 fine" } }, NULL },
 { "SMTPUTF8 needed and not there", "", "smtp", { "127.0.0.1" }, "\303\274@b", ENV_SMTPUTF8, { PIPED "> QUIT\n&" },
   { { FATE_BOUNCED, 0, "5.6.7", "SMTPUTF8 is required, but was not offered by host mx.example[127.0.0.1]" } }, NULL },
 { "LMTP: an answer for each", "", "lmtp", { "127.0.0.1" }, "r@b q@b p@b", 0,
