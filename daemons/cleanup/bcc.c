@@ -3,7 +3,8 @@
  * Copies that nobody sees: always_bcc, sender_bcc_maps, recipient_bcc_maps.
  *
  * Only mail that comes in from outside is copied: what we forward or make
- * ourselves has been, or would run in circles.  Nobody is told of the fate of
+ * ourselves has been, or would run in circles.  What is redirected goes to one
+ * place alone.  Nobody is told of the fate of
  * a copy.
  */
 #include "log/log.h"
@@ -17,6 +18,7 @@ may_copy(const struct message *m)
 {
 	return (m->env.origin == ENV_FROM_SMTPD ||
 		   m->env.origin == ENV_FROM_PICKUP) &&
+	    m->env.attr[ENV_A_REDIRECT].n == 0 &&
 	    (m->env.flags & ENV_REQUEUED) == 0;
 }
 

@@ -53,7 +53,6 @@ mail_reset(struct session *s)
 	free(m->sender);
 	free(m->envid);
 	free(m->only_rcpt);
-	free(m->filter);
 	free(m->redirect);
 	free(m->hold);
 	free(m->prepend);

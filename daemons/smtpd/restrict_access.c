@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "mail/address.h"
+#include "mail/header.h"
 
 #include "session.h"
 
@@ -215,45 +216,110 @@ act_info(struct entry *n)
 	return RULE_DUNNO;
 }
 
-/* The text is kept for the message, if there is one. */
+/* An action that cannot be carried out: said, and left out. */
+static enum verdict
+useless(struct entry *n, const char *why)
+{
+	session_warn(n->e->s, "access table: " STR_FMT " " STR_FMT ": %s",
+	    STR_ARG(n->word), STR_ARG(str_sub(n->text, 0, 200)), why);
+	return RULE_DUNNO;
+}
+
+static const char early[] = "it means nothing before MAIL";
+
+/* The text is kept for the message. */
 static enum verdict
 keep(struct entry *n, const char *what, char **p)
 {
 	log_act(n, what);
-	if (n->text.n == 0 && what[0] != 'h') {
-		session_warn(n->e->s,
-		    "access table: " STR_FMT " needs a text behind it",
-		    STR_ARG(n->word));
-		return RULE_DUNNO;
-	}
 	free(*p);
 	*p = str_dup(n->text);
 	return RULE_DUNNO;
 }
 
+/*
+ * The same where there may be several, a line each.  At RCPT lists are gone
+ * through anew for each recipient, which is no reason to say it again.
+ */
 static enum verdict
-act_keep(struct entry *n)
+keep_more(struct entry *n, const char *what, char **p)
+{
+	struct str had = str_of(*p), line;
+	char *all;
+
+	while (str_token(&had, "\n", &line))
+		if (str_eq(line, n->text))
+			return RULE_DUNNO;
+	if (*p != NULL && strlen(*p) + n->text.n > MAIL_LINES_MAX)
+		return useless(n, "the message has enough of these");
+	log_act(n, what);
+	all = *p == NULL ?
+	    str_dup(n->text) :
+	    xasprintf("%s\n" STR_FMT, *p, STR_ARG(n->text));
+	free(*p);
+	*p = all;
+	return RULE_DUNNO;
+}
+
+static enum verdict
+act_hold(struct entry *n)
 {
 	struct mail *m = n->e->s->mail;
 
-	if (m == NULL) {
-		session_warn(n->e->s,
-		    "access table: " STR_FMT " means nothing before MAIL",
-		    STR_ARG(n->word));
-		return RULE_DUNNO;
-	}
-	switch (ascii_lower((unsigned char)n->word.p[0])) {
-	case 'h':
-		return keep(n, "hold", &m->hold);
-	case 'f':
-		return keep(n, "filter", &m->filter);
-	case 'r':
-		return keep(n, "redirect", &m->redirect);
-	case 'b':
-		return keep(n, "bcc", &m->bcc);
-	default:
-		return keep(n, "prepend", &m->prepend);
-	}
+	return m == NULL ? useless(n, early) : keep(n, "hold", &m->hold);
+}
+
+/* Is it user@domain, as cleanup will want it? */
+static bool
+is_address(struct str text)
+{
+	return addr_valid(text) && addr_domain(text).n > 0 &&
+	    text.p[0] != '@';
+}
+
+static enum verdict
+act_redirect(struct entry *n)
+{
+	struct mail *m = n->e->s->mail;
+
+	if (!is_address(n->text))
+		return useless(n, "it needs an address behind it");
+	return m == NULL ? useless(n, early) :
+			   keep(n, "redirect", &m->redirect);
+}
+
+static enum verdict
+act_bcc(struct entry *n)
+{
+	struct mail *m = n->e->s->mail;
+
+	if (!is_address(n->text))
+		return useless(n, "it needs an address behind it");
+	return m == NULL ? useless(n, early) : keep_more(n, "bcc", &m->bcc);
+}
+
+static enum verdict
+act_prepend(struct entry *n)
+{
+	struct mail *m = n->e->s->mail;
+	struct str name, value;
+
+	if (!header_split(n->text, &name, &value))
+		return useless(n, "it needs a header behind it");
+	if (m == NULL)
+		return useless(n, early);
+	if (m->slot != NULL)
+		return useless(n, "it comes too late for the header");
+	return keep_more(n, "prepend", &m->prepend);
+}
+
+/* Mail that was to be looked at must not pass because nobody looks. */
+static enum verdict
+act_filter(struct entry *n)
+{
+	(void)useless(n, "content filters are not supported by this version");
+	return eval_reject(n->e, 451, DSN(4, 3, 5),
+	    "Server configuration error");
 }
 
 static enum verdict
@@ -277,11 +343,11 @@ static const struct {
 	{ "DEFER_IF_REJECT", act_defer_if_reject },
 	{ "WARN", act_warn },
 	{ "INFO", act_info },
-	{ "HOLD", act_keep },
-	{ "FILTER", act_keep },
-	{ "REDIRECT", act_keep },
-	{ "BCC", act_keep },
-	{ "PREPEND", act_keep },
+	{ "HOLD", act_hold },
+	{ "FILTER", act_filter },
+	{ "REDIRECT", act_redirect },
+	{ "BCC", act_bcc },
+	{ "PREPEND", act_prepend },
 	{ "DISCARD", act_discard },
 };
 

@@ -84,7 +84,8 @@ struct mail {
 	char *only_rcpt;  /* while there is one */
 
 	/* From access tables. */
-	char *filter, *redirect, *hold, *prepend, *bcc;
+	char *redirect, *hold;
+	char *prepend, *bcc; /* a line each */
 	bool discard;
 
 	struct slot *slot;
@@ -293,6 +294,7 @@ void submit_message(struct session *s);
 #define WAIT_NAME_MS 20000    /* for the client's name */
 #define WAIT_SLOT_MS 60000
 #define WAIT_COMMIT_MS 300000
+#define MAIL_LINES_MAX 65536  /* of headers, of copies, by access tables */
 #define IN_MAX (80 << 10)   /* input that waits: one read, and a line */
 #define OUT_HIGH (16 << 10) /* replies that may wait before input does */
 

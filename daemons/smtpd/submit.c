@@ -45,14 +45,22 @@ is_local(const struct session *s)
 	return false;
 }
 
+/* How many, or -1. */
 static int
 put_bcc(const struct mail *m, struct buf *b)
 {
-	struct env_rcpt r = { .flags = ENV_RCPT_BCC,
-		.addr = str_of(m->bcc),
-		.orig = str_of(m->bcc) };
+	struct str list = str_of(m->bcc), addr;
+	int n = 0;
 
-	return env_put_rcpt(b, &r);
+	for (; str_token(&list, "\n", &addr); n++) {
+		struct env_rcpt r = { .flags = ENV_RCPT_BCC,
+			.addr = addr,
+			.orig = addr };
+
+		if (env_put_rcpt(b, &r) == -1)
+			return -1;
+	}
+	return n;
 }
 
 /* Text of a stranger's, of a length that an attribute may have. */
@@ -75,6 +83,7 @@ put_envelope(const struct session *s, struct buf *b)
 		.sender = str_of(m->sender),
 	};
 	char port[8], size[24], tls[128];
+	int copies;
 
 	snprintf(port, sizeof(port), "%u", s->client.port);
 	snprintf(size, sizeof(size), "%" PRId64, m->declared);
@@ -90,7 +99,6 @@ put_envelope(const struct session *s, struct buf *b)
 	e.attr[ENV_A_SERVICE] = s->sv->name;
 	e.attr[ENV_A_CONTEXT] = attr(is_local(s) ? "local" : "remote");
 	e.attr[ENV_A_ENVID] = attr(m->envid);
-	e.attr[ENV_A_CONTENT_FILTER] = attr(m->filter);
 	e.attr[ENV_A_REDIRECT] = attr(m->redirect);
 	e.attr[ENV_A_HOLD_REASON] = attr(m->hold);
 	if (s->tls != NULL) {
@@ -101,9 +109,9 @@ put_envelope(const struct session *s, struct buf *b)
 	if (m->declared > 0)
 		e.attr[ENV_A_RECEIVED_SIZE] = attr(size);
 	if (env_put_head(b, &e) == -1 || buf_str(b, buf_get(&m->rcpts)) == -1 ||
-	    (m->bcc != NULL && put_bcc(m, b) == -1))
+	    (copies = put_bcc(m, b)) == -1)
 		return -1;
-	return env_put_end(b, 0, m->nrcpts + (m->bcc != NULL));
+	return env_put_end(b, 0, m->nrcpts + (uint32_t)copies);
 }
 
 static void

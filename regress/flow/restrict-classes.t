@@ -42,8 +42,14 @@ $pi->file('inside', "boss\@test.example OK\n");
 $pi->file('outside', "$_ REJECT outside\n") for $pi->address;
 $pi->file('line', "$_ REJECT this line\n") for $pi->address;
 $pi->file('protected', "user\@test.example insiders\n");
+my $moving = free_port($pi->address);
+$pi->file('moved', "other\@test.example REDIRECT user\@test.example\n",
+    "x\@relay.example REDIRECT user\@test.example\n");
 $pi->{master} = [$pi->address . ":$port inet n - y - - smtpd" .
-    ' -o { smtpd_client_restrictions = check_client_access texthash:line }'];
+    ' -o { smtpd_client_restrictions = check_client_access texthash:line }',
+    $pi->address . ":$moving inet n - y - - smtpd" .
+    ' -o { smtpd_recipient_restrictions = ' .
+    'check_recipient_access texthash:moved, reject_unauth_destination }'];
 $pi->write_master;
 $pi->start;
 
@@ -73,6 +79,21 @@ like(reply('boss@test.example', 'x@relay.example'), qr/^554 5\.7\.1 .*outside/,
     'a long table of domains has it, and a class in a list refuses it');
 like(reply('boss@test.example', 'x@other.example'),
     qr/^554 5\.7\.1 .*Relay access denied/, 'or has it not');
+
+# An action that is about the whole message.
+my $c = Postern::SMTP->new($pi->address, $moving);
+$c->cmd($_) for 'EHLO client.example', 'MAIL FROM:<a@far.example>',
+    'RCPT TO:<other@test.example>', 'RCPT TO:<x@relay.example>', 'DATA';
+$c->raw("Subject: moved\r\n\r\n.\r\n");
+like($c->reply->{raw}, qr/^250 /,
+    'mail that is redirected');
+$c->close;
+my ($mail) = $pi->wait_mail('user', 1);
+like($mail, qr/^X-Original-To: other\@test\.example\nDelivered-To: user\@test\.example\n/m,
+    'is one message to one mailbox');
+ok($pi->wait_empty, 'and no more than that');
+is(scalar(@{[$pi->mail_files('user')]}), 1, 'one copy');
+is(scalar(@{[$pi->mail_files('other')]}), 0, 'none elsewhere');
 is(scalar($pi->grep_log(qr/cannot be asked|Server configuration error/)), 0,
     'nothing is complained of');
 $pi->stop;

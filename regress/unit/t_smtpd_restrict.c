@@ -415,6 +415,11 @@ static const struct {
 	    "451 4.3.5 Server configuration error" },
 	{ STAGE_RCPT, "bob@example.com", "", "250 2.1.5 Ok" },
 	{ STAGE_RCPT, "other@example.com", "REJECT", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "a@example.org", "FILTER smtp:[127.0.0.1]:10025",
+	    "451 4.3.5 Server configuration error" },
+	{ STAGE_SENDER, "a@example.org", "REDIRECT nobody", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "a@example.org", "BCC", "250 2.1.5 Ok" },
+	{ STAGE_SENDER, "a@example.org", "PREPEND no header", "250 2.1.5 Ok" },
 };
 
 static void
@@ -663,9 +668,15 @@ t_actions(void **state)
 	f.table[1][0] = "me";
 	f.table[1][1] = "HOLD look at it";
 	f.table[2][0] = "a@example.org";
-	f.table[2][1] = "FILTER smtp:[127.0.0.1]:10025";
+	f.table[2][1] = "REDIRECT dora@example.com";
 	f.table[3][0] = "bob@example.com";
 	f.table[3][1] = "BCC boss@example.com";
+	f.table[4][0] = "joe@example.com";
+	f.table[4][1] = "BCC audit@example.com";
+	f.table[5][0] = "client.example.org";
+	f.table[5][1] = "PREPEND X-Seen: yes";
+	f.table[6][0] = "jim@example.com";
+	f.table[6][1] = "PREPEND X-Jim: yes";
 	set_rules(&f, STAGE_CLIENT, "hash:x");
 	set_rules(&f, STAGE_HELO, "hash:x");
 	set_rules(&f, STAGE_SENDER, "hash:x");
@@ -673,18 +684,26 @@ t_actions(void **state)
 	assert_string_equal(dialogue(&f, STRANGER, "me", "a@example.org",
 				"<bob@example.com>"),
 	    "250 2.1.5 Ok");
+	say(&f, "RCPT TO:<joe@example.com>");
+	say(&f, "RCPT TO:<jim@example.com>");
 	say(&f, "DATA");
 	assert_string_equal(say(&f, "x\r\n."), "250 2.0.0 Ok: queued as Q1");
-	assert_memory_equal(f.content, "X-Seen: yes\nReceived: from me", 29);
+	assert_memory_equal(f.content,
+	    "X-Seen: yes\nX-Jim: yes\nReceived: from me", 40);
 	env_open(&r, str_make(f.envelope, f.envelope_len));
 	assert_int_equal(env_read_head(&r, &e), 0);
 	assert_int_equal(e.flags, ENV_HOLD);
 	assert_true(str_eq(e.attr[ENV_A_HOLD_REASON], STR("look at it")));
-	assert_true(str_eq(e.attr[ENV_A_CONTENT_FILTER],
-	    STR("smtp:[127.0.0.1]:10025")));
-	assert_int_equal(env_read_rcpt(&r, &rc), 1);
+	assert_true(str_eq(e.attr[ENV_A_REDIRECT], STR("dora@example.com")));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(env_read_rcpt(&r, &rc), 1);
+	assert_int_equal(rc.flags, 0);
 	assert_int_equal(env_read_rcpt(&r, &rc), 1);
 	assert_int_equal(rc.flags, ENV_RCPT_BCC);
+	assert_true(str_eq(rc.addr, STR("boss@example.com")));
+	assert_int_equal(env_read_rcpt(&r, &rc), 1);
+	assert_int_equal(rc.flags, ENV_RCPT_BCC);
+	assert_true(str_eq(rc.addr, STR("audit@example.com")));
 	assert_int_equal(env_read_rcpt(&r, &rc), 0);
 	env_close(&r);
 	fake_clear(&f);
