@@ -37,7 +37,7 @@ enum {
 	SLOT_DIR2 = 7,	 /* mailbox: the directory of mboxes */
 	SLOT_NOTE = 8,	 /* base/note.h; gone once it is mapped */
 	SLOT_TRACE = 9,	 /* learning mode only: where its listener goes */
-	SLOT_KEY = 10,	 /* lookup, mailbox: signs commands (edge/ticket.h) */
+	SLOT_KEY = 10,	 /* what it vouches with, or looks at (edge/ticket.h) */
 	SLOT_N = 11
 };
 

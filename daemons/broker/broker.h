@@ -206,8 +206,8 @@ struct broker {
 	struct plan next; /* being received */
 	struct proc_list procs;
 	struct grants grants;
-	struct ticket_key route_key, address_key, socket_key;
-	int route_fd, address_fd, socket_fd; /* the same, sealed, to grant */
+	struct ticket_key route_key, address_key;
+	int route_fd, address_fd; /* the same, sealed, to grant */
 	pid_t image; /* of smtpd, in the launcher's keeping, or 0 */
 	char *audit; /* what the launcher found, JSON; or NULL */
 	enum broker_phase phase;

@@ -91,8 +91,6 @@ give_keys(struct proc *p)
 		give(p, GRANT_FILE, TICKET_ROUTE, 0, p->br->route_fd);
 	if (is_named(p, "dns"))
 		give(p, GRANT_FILE, TICKET_ADDRESS, 0, p->br->address_fd);
-	if (is_named(p, "rewrite"))
-		give(p, GRANT_FILE, TICKET_SOCKET, 0, p->br->socket_fd);
 }
 
 /*

@@ -58,7 +58,6 @@ main(int argc, char *argv[])
 	grants_init(&br.grants);
 	br.route_fd = make_key(&br.route_key);
 	br.address_fd = make_key(&br.address_key);
-	br.socket_fd = make_key(&br.socket_key);
 	br.launcher = chan_new(br.loop, SLOT_BROKER, &edge_launch, SIDE_A,
 	    launch_on, on_launcher_gone, &br);
 

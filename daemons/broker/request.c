@@ -189,9 +189,10 @@ on_file(unsigned type, const void *rec, int *fds, void *arg)
 
 static void
 send_errand(struct proc *p, uint64_t id, const char *verb,
-    enum launch_what what, struct str name)
+    enum launch_what what, struct str name, uint64_t ticket)
 {
-	struct launch_open q = { .what = (uint8_t)what, .name = name };
+	struct launch_open q = { .what = (uint8_t)what, .name = name,
+		.ticket = ticket };
 
 	proc_note(p, true, verb, STR_FMT, STR_ARG(name));
 	chan_ask(p->br->launcher, LAUNCH_OPEN, &q, NULL, on_file,
@@ -202,43 +203,36 @@ static void
 do_table(struct proc *p, uint64_t id, const void *rec)
 {
 	send_errand(p, id, "table", OPEN_TABLE,
-	    ((const struct broker_table *)rec)->table);
+	    ((const struct broker_table *)rec)->table, 0);
 }
 
 static void
 do_include(struct proc *p, uint64_t id, const void *rec)
 {
 	send_errand(p, id, "include", OPEN_INCLUDE,
-	    ((const struct broker_include *)rec)->path);
+	    ((const struct broker_include *)rec)->path, 0);
 }
 
-/* A socket in the file system, if rewrite vouched for this very path. */
+/* A socket in the file system: the launcher knows what rewrite vouched for. */
 static void
 do_unix(struct proc *p, uint64_t id, const void *rec)
 {
 	const struct broker_unix *q = rec;
 
-	if (str_starts(q->nexthop, STR(NEXTHOP_UNIX)) &&
-	    ticket_route_ok(&p->br->socket_key, q->nexthop, q->ticket)) {
-		send_errand(p, id, "unix", OPEN_UNIX, str_sub(q->nexthop,
-		    strlen(NEXTHOP_UNIX), q->nexthop.n));
-		return;
-	}
-	proc_note(p, false, "unix", "no ticket");
-	request_refuse(p, id, EPERM, "no socket that rewrite vouched for");
+	send_errand(p, id, "unix", OPEN_UNIX, q->nexthop, q->ticket);
 }
 
 static void
 do_key(struct proc *p, uint64_t id, const void *rec)
 {
 	send_errand(p, id, "key", OPEN_KEY,
-	    ((const struct broker_key *)rec)->file);
+	    ((const struct broker_key *)rec)->file, 0);
 }
 
 static void
 do_reopen(struct proc *p, uint64_t id, UNUSED const void *rec)
 {
-	send_errand(p, id, "reopen", OPEN_LOG, STR("log"));
+	send_errand(p, id, "reopen", OPEN_LOG, STR("log"), 0);
 }
 
 /* --- mailboxes ------------------------------------------------------------ */

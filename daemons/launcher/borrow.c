@@ -151,16 +151,20 @@ borrow_owner(const struct launcher *l, uid_t *uid, gid_t *gid)
 
 /* The server at the other end sees mail_owner, as it would Postfix's. */
 int
-borrow_socket(struct launcher *l, struct str path)
+borrow_socket(struct launcher *l, struct str nexthop, uint64_t ticket)
 {
+	struct str path = str_sub(nexthop, strlen(NEXTHOP_UNIX), nexthop.n);
 	bool whole = str_starts(path, STR("/"));
 	char *name;
 	uid_t uid;
 	gid_t gid;
 	int fd;
 
-	if (path.n == 0) {
-		errno = EINVAL;
+	if (!ticket_socket_ok(&l->root_key, nexthop, ticket)) {
+		if (limit_line(l))
+			launcher_say(l, 1, "security: no connection to a "
+			    "socket that rewrite did not vouch for");
+		errno = EPERM;
 		return -1;
 	}
 	name = str_dup(str_sub(path, whole ? 1 : 0, path.n));

@@ -234,7 +234,7 @@ files_open(struct launcher *l, const struct launch_open *q)
 	case OPEN_INCLUDE:
 		return borrow_include(l, q->name);
 	case OPEN_UNIX:
-		return borrow_socket(l, q->name);
+		return borrow_socket(l, q->name, q->ticket);
 	}
 	errno = EINVAL;
 	return -1;

@@ -109,7 +109,7 @@ struct launcher {
 	int kmsg_fd; /* the kernel's log, or -1 */
 	int say_fd; /* whoever started us waits here, or -1 */
 	struct watch say_watch; /* offline: has he gone? */
-	struct ticket_key command_key; /* what vouches for commands is made of it */
+	struct ticket_key root_key; /* all that vouch have one made of it */
 	unsigned generation;
 	unsigned keys_generation; /* the plan that has keys in it */
 	uint32_t waived;
@@ -175,8 +175,11 @@ int borrow_user(const struct launcher *l, struct str *path, uid_t *uid,
 int borrow_include(struct launcher *l, struct str path);
 /* Who mail_owner is; where there is none but root, who smtp runs as. */
 void borrow_owner(const struct launcher *l, uid_t *uid, gid_t *gid);
-/* A connection to a socket, by a path from the queue directory on. */
-int borrow_socket(struct launcher *l, struct str path);
+/*
+ * A connection to a next hop that is a socket, by a path from the queue
+ * directory on, if rewrite signed it.
+ */
+int borrow_socket(struct launcher *l, struct str nexthop, uint64_t ticket);
 /* See that a user who cannot make his mailbox has one. */
 void borrow_mbox(struct launcher *l, const char *user, uid_t uid, gid_t gid);
 

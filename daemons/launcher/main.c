@@ -358,8 +358,8 @@ start_broker(void *arg)
 
 	buf_init(&err, 65536);
 	l->broker_started_ms = clock_ms();
-	l->command_key.have = getentropy(l->command_key.key,
-	    sizeof(l->command_key.key)) == 0;
+	l->root_key.have = getentropy(l->root_key.key,
+	    sizeof(l->root_key.key)) == 0;
 	l->broker_pid = spawn_broker(l, &err);
 	if (l->broker_pid == -1) {
 		launcher_say(l, 0, "%s", buf_cstr(&err));

@@ -204,14 +204,20 @@ spawn_broker(struct launcher *l, struct buf *err)
 }
 
 /*
- * With this lookup vouches for commands of tables, and a user's mailbox process
- * for those of his .forward.  Not by way of the broker, who could sign, too.
+ * With these they vouch for what others carry (edge/ticket.h), and qmgr looks at
+ * what rewrite did.  Not by way of the broker, who could sign, too.
  */
 static int
-command_key(const struct launcher *l, struct str user)
+key_of(const struct launcher *l, struct str component)
 {
-	struct ticket_key k = ticket_command_key(&l->command_key, user);
+	struct ticket_key k = ticket_derive(&l->root_key, str_eq(component,
+	    STR("lookup")) ? STR(KEY_TABLES) : STR(KEY_REWRITE));
 
+	if (str_eq(component, STR("qmgr")))
+		k = ticket_derive(&k, STR(KEY_WAY));
+	else if (!str_eq(component, STR("lookup")) &&
+	    !str_eq(component, STR("rewrite")))
+		return -1;
 	return memfd_from("key", k.key, sizeof(k.key));
 }
 
@@ -269,14 +275,22 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
 	if (str_eq(q->component, STR("qmgr")))
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, l->spool_fd };
-	if (str_eq(q->component, STR("lookup")) &&
-	    (key = command_key(l, STR_NONE)) != -1)
+	if ((key = key_of(l, q->component)) != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_KEY, key };
 	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
 	fd_close(&key);
 }
 
 /* --- mailboxes ------------------------------------------------------------ */
+
+/* With this his process vouches for commands of his .forward. */
+static int
+user_key(const struct launcher *l, struct str user)
+{
+	struct ticket_key k = ticket_derive(&l->root_key, user);
+
+	return memfd_from("key", k.key, sizeof(k.key));
+}
 
 static bool
 is_ours(const struct launcher *l, int64_t id)
@@ -385,7 +399,7 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, dir };
 	if (dir2 != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_DIR2, dir2 };
-	if (q->user.n > 0 && (key = command_key(l, q->user)) != -1)
+	if (q->user.n > 0 && (key = user_key(l, q->user)) != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_KEY, key };
 	out->uid = uid;
 	out->gid = gid;
@@ -423,7 +437,7 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 		/* lookup's word on who owns a table is not enough. */
 		buf_printf(&err, "user id %u owns no alias file",
 		    (unsigned)q->uid);
-	else if (!command_vouched(&l->command_key, q))
+	else if (!command_vouched(&l->root_key, q))
 		buf_puts(&err, "security: nobody vouches for it");
 	order = err.len > 0 ||
 	    limit_requested(l, policy, "command", &err) == -1 ? -1 :

@@ -14,6 +14,7 @@
 
 #include "boot/boot.h"
 #include "edge/edges.h"
+#include "sandbox/sandbox.h"
 
 #include "rewrite.h"
 
@@ -60,8 +61,6 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	(void)arg;
 	if (str_eq(g->name, STR(TICKET_ROUTE)))
 		ticket_key_read(&rw.route_key, fd);
-	else if (str_eq(g->name, STR(TICKET_SOCKET)))
-		ticket_key_read(&rw.socket_key, fd);
 	/* A line of master.cf has nothing to say to us. */
 	close(fd);
 }
@@ -71,10 +70,14 @@ main(int argc, char *argv[])
 {
 	static const struct boot_hooks hooks = { .config = read_config,
 		.grant = on_grant };
+	struct ticket_key key;
 
 	boot_start("rewrite", argc, argv);
 	rw.loop = boot_loop();
 	rw.conf = boot_conf();
+	ticket_key_read(&key, SLOT_KEY);
+	rw.socket_key = ticket_derive(&key, STR(KEY_SOCKET));
+	rw.way_key = ticket_derive(&key, STR(KEY_WAY));
 
 	boot_seal(peers, NELEM(peers), &hooks, &rw);
 	return boot_run();

@@ -33,7 +33,7 @@ struct rewrite {
 	struct loop *loop;
 	const struct conf *conf;
 	struct chan *lookup; /* NULL while it is down */
-	struct ticket_key route_key, socket_key;
+	struct ticket_key route_key, socket_key, way_key;
 };
 
 /* --- ask.c ---------------------------------------------------------------- */

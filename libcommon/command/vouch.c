@@ -19,7 +19,7 @@ command_vouched(const struct ticket_key *k, const struct launch_command *q)
 {
 	bool forward = q->kind == COMMAND_FORWARD;
 	struct ticket_key signer =
-	    ticket_command_key(k, forward ? q->user : STR_NONE);
+	    ticket_derive(k, forward ? q->user : STR(KEY_TABLES));
 
 	switch ((enum command_kind)q->kind) {
 	case COMMAND_MASTER:

@@ -80,8 +80,8 @@ enum grant_kind {
 /*
  * smtp: a connection to a socket in the file system (`unix:/path`, or `unix:`
  * and a path below the queue directory), which rewrite vouched for.  The
- * launcher connects, with the rights of mail_owner.  The answer is
- * BROKER_FILE.
+ * launcher looks at that and connects, with the rights of mail_owner.  The
+ * answer is BROKER_FILE.
  */
 #define broker_unix_FIELDS(F) \
 	F(U64, ticket) \

@@ -126,6 +126,7 @@
 /* A file that the configuration names: what is enum launch_what. */
 #define launch_open_FIELDS(F) \
 	F(U8, what) \
+	F(U64, ticket) \
 	F(STR, name, 524)
 #define launch_file_FIELDS(F)
 #define launch_refused_FIELDS(F) \
@@ -136,7 +137,9 @@ enum launch_what {
 	OPEN_LOG = 1,
 	OPEN_TABLE,
 	OPEN_INCLUDE, /* of an alias: `UID:PATH`, see BROKER_INCLUDE */
-	OPEN_UNIX, /* a connection to a socket, with the rights of mail_owner */
+	/* A connection to a socket, with the rights of mail_owner: a next hop
+	 * that rewrite signed. */
+	OPEN_UNIX,
 	OPEN_KEY, /* or a certificate, for keys */
 };
 

@@ -82,23 +82,62 @@ ticket_address_ok(const struct ticket_key *k, const struct netaddr *to,
 
 /* Two hashes of the name, told apart by the byte before it. */
 struct ticket_key
-ticket_command_key(const struct ticket_key *k, struct str user)
+ticket_derive(const struct ticket_key *k, struct str name)
 {
-	char name[1 + 64];
-	size_t n = user.n < 64 ? user.n : 64;
-	struct ticket_key out = { .have = k->have };
+	char text[1 + KEY_NAME_MAX];
+	struct ticket_key out = { .have = k->have && name.n <= KEY_NAME_MAX };
 
 	static_assert(sizeof(out.key) == 2 * sizeof(uint64_t), "two hashes");
-	if (n > 0)
-		memcpy(name + 1, user.p, n);
+	if (!out.have)
+		return out;
+	if (name.n > 0)
+		memcpy(text + 1, name.p, name.n);
 	for (int i = 0; i < 2; i++) {
 		uint64_t half;
 
-		name[0] = (char)i;
-		half = siphash(k->key, name, n + 1);
+		text[0] = (char)i;
+		half = siphash(k->key, text, name.n + 1);
 		memcpy(out.key + 8 * i, &half, sizeof(half));
 	}
 	return out;
+}
+
+uint64_t
+ticket_way(const struct ticket_key *k, const struct ticket_way *w)
+{
+	uint32_t lengths[2] = { (uint32_t)w->addr.n, (uint32_t)w->transport.n };
+	struct buf b;
+	uint64_t t;
+
+	buf_init(&b, 65536);
+	buf_add(&b, &w->route, sizeof(w->route));
+	buf_add(&b, lengths, sizeof(lengths));
+	buf_str(&b, w->addr);
+	buf_str(&b, w->transport);
+	buf_str(&b, w->nexthop);
+	t = buf_full(&b) ? 0 : siphash(k->key, buf_get(&b).p, b.len);
+	buf_clear(&b);
+	return t == 0 ? 1 : t;
+}
+
+bool
+ticket_way_ok(const struct ticket_key *k, const struct ticket_way *w,
+    uint64_t ticket)
+{
+	return k->have && w->addr.n + w->transport.n + w->nexthop.n < 60000 &&
+	    ticket == ticket_way(k, w);
+}
+
+bool
+ticket_socket_ok(const struct ticket_key *root, struct str nexthop,
+    uint64_t ticket)
+{
+	struct ticket_key k = ticket_derive(root, STR(KEY_REWRITE));
+
+	k = ticket_derive(&k, STR(KEY_SOCKET));
+	return str_starts(nexthop, STR(NEXTHOP_UNIX)) &&
+	    nexthop.n > strlen(NEXTHOP_UNIX) &&
+	    ticket_route_ok(&k, nexthop, ticket);
 }
 
 uint64_t

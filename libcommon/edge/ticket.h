@@ -14,25 +14,34 @@
  * rewrite signs a next hop that comes from the configuration; dns, which
  * shares that key, then allows it to lead into private networks.  dns signs an
  * address and port; the broker, which shares that key, connects there.  So
- * smtp, which carries both, can ask for no address of its own choice.  A next
- * hop that is a socket in the file system (`unix:/path`) is signed with a key
- * that rewrite and the broker share, and nobody else.
+ * smtp, which carries both, can ask for no address of its own choice.  Keys of
+ * these are made by the broker at each start and reach their two holders as
+ * grants (GRANT_FILE, names TICKET_ROUTE and TICKET_ADDRESS, 16 bytes).
  *
- * Keys are made by the broker at each start and reach their two holders as
- * grants (GRANT_FILE, names TICKET_ROUTE, TICKET_ADDRESS and TICKET_SOCKET, 16
- * bytes).
- * Tickets for addresses end after some minutes.  Those for routes last as long
- * as the key: a message that is read back from disk is resolved again.
+ * All others are derived from a key that the launcher makes when it starts the
+ * broker and gives to nobody.  Who signs is born with his own on SLOT_KEY; the
+ * broker, which passes tickets on, can forge none.
  *
- * lookup signs the commands it finds in tables, and the process of a user those
- * it finds in his .forward, each with a key of its own that the launcher derives
- * from one that it gives to nobody, and has them born with.  local carries them, so it can have run what
- * is written there, as whoever wrote it, and nothing else.
+ * - A next hop that is a socket in the file system (`unix:/path`) is signed by
+ *   rewrite; the launcher connects to no other.
+ * - The way of a recipient that local passes on to another transport is signed
+ *   by rewrite; qmgr, which was born with that key, takes no other.
+ * - The commands in tables are signed by lookup, those in a user's .forward by
+ *   his mailbox process; the launcher runs no others.
+ *
+ * Tickets for addresses and commands end after some minutes.  Those for routes
+ * and ways last as long as the key: a message that is read back from disk is
+ * resolved again.
  */
 #define TICKET_ROUTE "route-key"
 #define TICKET_ADDRESS "address-key"
-#define TICKET_SOCKET "socket-key"
 #define TICKET_SECONDS 900
+
+/* What keys are derived by: none is a login name. */
+#define KEY_TABLES "" /* of the launcher's, for lookup */
+#define KEY_REWRITE "/rewrite" /* of the launcher's, for rewrite */
+#define KEY_SOCKET "/socket" /* of rewrite's, for sockets */
+#define KEY_WAY "/way" /* of rewrite's, for qmgr */
 
 struct ticket_key {
 	uint8_t key[SIPHASH_KEY];
@@ -48,6 +57,13 @@ uint32_t ticket_expiry(void);
 /* What a next hop begins with that is a socket in the file system. */
 #define NEXTHOP_UNIX "unix:"
 
+/*
+ * The key that one with this name (of at most KEY_NAME_MAX bytes) gets from
+ * whoever has k.
+ */
+#define KEY_NAME_MAX 1024
+struct ticket_key ticket_derive(const struct ticket_key *k, struct str name);
+
 /* Never 0.  A route that is a socket: with that key. */
 uint64_t ticket_route(const struct ticket_key *k, struct str nexthop);
 uint64_t ticket_address(const struct ticket_key *k, const struct netaddr *to,
@@ -60,11 +76,21 @@ bool ticket_address_ok(const struct ticket_key *k, const struct netaddr *to,
     uint32_t expires, uint64_t ticket);
 
 /*
- * The key for commands of a user's .forward, or (with an empty name) of
- * tables, made of the launcher's own.
+ * This recipient goes by this way, whose own ticket that is: one may not be
+ * put together from several.
  */
-struct ticket_key ticket_command_key(const struct ticket_key *k,
-    struct str user);
+struct ticket_way {
+	struct str addr, transport, nexthop;
+	uint64_t route;
+};
+uint64_t ticket_way(const struct ticket_key *k, const struct ticket_way *w);
+bool ticket_way_ok(const struct ticket_key *k, const struct ticket_way *w,
+    uint64_t ticket);
+
+/* A next hop that is a socket, by rewrite; root is what the launcher has. */
+bool ticket_socket_ok(const struct ticket_key *root, struct str nexthop,
+    uint64_t ticket);
+
 uint64_t ticket_command(const struct ticket_key *k, uint8_t kind, uint32_t uid,
     struct str user, struct str text, uint32_t expires);
 bool ticket_command_ok(const struct ticket_key *k, uint8_t kind, uint32_t uid,

@@ -10,6 +10,8 @@
 use strict;
 use warnings;
 use File::Basename qw(dirname);
+use IO::Select;
+use IO::Socket::UNIX;
 use lib dirname(__FILE__) . '/../lib';
 use Test::More;
 
@@ -27,13 +29,18 @@ my $pi = Postern::Instance->new(uid => $minimum + 1, gid => $minimum + 1,
 	mydestination => 'local.example' });
 my $victim = spawn('sleep', 300);
 
+# Anybody may connect: that nobody does is the launcher's doing.
+my $server = IO::Socket::UNIX->new(Local => "$pi->{dir}/server", Listen => 5)
+    or die "$pi->{dir}/server: $!";
+chmod 0777, $server->hostpath;
+
 # Caps come from policies: small ones are soon reached.
 mkdir $pi->etc . '/policy.d', 0755;
 $pi->file("policy.d/$_.policy", "component $_\nrequest mailbox open=4\n")
     for qw(local virtual);
 $rogue->orders(lives => $lives, seed => $ENV{POSTERN_SEED} // 1,
     base => $base, minimum => $minimum, victim => $victim,
-    touch => "touch $pi->{dir}/mail/touched");
+    touch => "touch $pi->{dir}/mail/touched", listener => $server->hostpath);
 
 # Nobody says that all is up: mailctl would wait.
 my $launcher = spawn($rogue->file('launcher'), '-c', $pi->etc, '-f',
@@ -56,7 +63,7 @@ my @said = map { /rogue: (.*)/ ? $1 : () } $pi->log;
 my @obeyed = grep { /: obeyed$/ && !/^right:/ } @said;
 my @refused = grep { /: refused$/ && !/^right:/ } @said;
 is_deeply(\@obeyed, [], 'no order was obeyed that nothing allows');
-cmp_ok(scalar @refused, '>=', 70, '... of all there were');
+cmp_ok(scalar @refused, '>=', 72, '... of all there were');
 my @right = grep { /^right: / } @said;
 is_deeply([grep { !/: obeyed$/ } @right], [], 'what is allowed is done');
 cmp_ok(scalar @right, '>=', 17, '... all of it');
@@ -68,6 +75,10 @@ ok($pi->grep_log(qr/security: \d+ lines of the broker over its rate/),
     '... and counted');
 my @died = $pi->grep_log(qr/the broker has died: \S/);
 cmp_ok(scalar @died, '>=', $lives - 2, 'what it did is in the log');
+ok(!IO::Select->new($server)->can_read(0), 'nobody connected to a socket'
+    . ' that rewrite did not name');
+ok(scalar($pi->grep_log(qr/security: no connection to a socket that rewrite/)),
+    '... and the attempts are in the log');
 ok(pid_alive($victim), 'a process that is not its business lives');
 ok(!-e "$pi->{dir}/mail/touched", 'no command was run');
 kill_and_wait([$victim]);

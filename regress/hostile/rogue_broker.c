@@ -35,7 +35,7 @@
 
 /* How many orders of a kind there are below. */
 #define PROCESSES 24
-#define FILES 24
+#define FILES 26
 #define COMMANDS 10
 
 static struct {
@@ -47,6 +47,7 @@ static struct {
 	uint32_t minimum; /* of virtual mailboxes */
 	uint32_t victim;  /* a process of nobody's business */
 	char touch[512];  /* a command that would be seen to run */
+	char listener[520]; /* a server whose clients would be seen */
 	uint32_t master;  /* the launcher */
 	unsigned step;
 	const char *what;
@@ -131,7 +132,9 @@ mailbox(const char *what, uint32_t uid, uint32_t gid, const char *user,
 static void
 open_file(const char *what, unsigned kind, const char *name)
 {
-	struct launch_open q = { .what = (uint8_t)kind, .name = str_of(name) };
+	struct launch_open q = { .what = (uint8_t)kind,
+		.ticket = 0x123456789abcdef,
+		.name = str_of(name) };
 
 	ro.what = what;
 	chan_ask(ro.launcher, LAUNCH_OPEN, &q, NULL, on_answer, NULL);
@@ -347,6 +350,12 @@ order_file(unsigned n)
 		return true;
 	case 14:
 		open_file("a file as a socket", OPEN_UNIX, shadow);
+		return true;
+	case 24:
+		open_file("the log's socket", OPEN_UNIX, "unix:/dev/log");
+		return true;
+	case 25:
+		open_file("a server's socket", OPEN_UNIX, ro.listener);
 		return true;
 	case 15:
 		attest("attest 1", 1);
@@ -634,6 +643,9 @@ read_orders(char *self)
 			ro.victim = n;
 		else if (strcmp(key, "touch") == 0)
 			strlcpy(ro.touch, value, sizeof(ro.touch));
+		else if (strcmp(key, "listener") == 0)
+			snprintf(ro.listener, sizeof(ro.listener), "unix:%.500s",
+			    value);
 	}
 	fclose(f);
 	f = fopen(lives, "a+");

@@ -708,9 +708,10 @@ victim_exec(const struct policy *p, const struct sandbox_place *place,
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, thing_dir("mine") };
 		fds[n++] = (struct cradle_fd){ SLOT_DIR2, thing_dir("mine") };
 	}
-	if (strcmp(p->name, "mailbox") == 0 || strcmp(p->name, "lookup") == 0)
-		fds[n++] = (struct cradle_fd){ SLOT_KEY,
-			memfd_from("key", "0123456789abcdef", 16) };
+	for (size_t i = 0; i < p->nslots; i++)
+		if (p->slots[i].fd == SLOT_KEY)
+			fds[n++] = (struct cradle_fd){ SLOT_KEY,
+				memfd_from("key", "0123456789abcdef", 16) };
 	buf_init(&text, 256);
 	place_format(place, &text);
 	argv[0] = path;

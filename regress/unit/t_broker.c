@@ -211,12 +211,18 @@ static void
 on_open(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	const struct launch_open *q = rec;
+	struct launch_refused no = { .error = EPERM };
 	struct launch_file a;
 	int sv[2];
 
 	(void)fds;
 	(void)arg;
 	memset(&a, 0, sizeof(a));
+	if (q->what == OPEN_UNIX &&
+	    !ticket_socket_ok(&launcher_key, q->name, q->ticket)) {
+		chan_answer(ch, LAUNCH_REFUSED, id, &no, NULL);
+		return;
+	}
 	snprintf(opened, sizeof(opened), "%d " STR_FMT, q->what,
 	    STR_ARG(q->name));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
@@ -353,9 +359,6 @@ setup(void **state)
 	plan_init(&br.next);
 	grants_init(&br.grants);
 	br.address_key.have = br.route_key.have = true;
-	br.socket_key.have = true;
-	br.socket_key.key[0] = 1;
-	br.socket_fd = memfd_from("k", "0123456789abcdef", 16);
 	br.route_fd = memfd_from("k", "0123456789abcdef", 16);
 	br.address_fd = memfd_from("k", "0123456789abcdef", 16);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
@@ -386,7 +389,6 @@ teardown(void **state)
 	free(br.grants.notes);
 	fd_close(&br.route_fd);
 	fd_close(&br.address_fd);
-	fd_close(&br.socket_fd);
 	loop_free(&br.loop);
 	return 0;
 }
@@ -515,12 +517,19 @@ ask_unix(struct actor *a, const char *nexthop, uint64_t ticket)
 	settle();
 }
 
-/* A socket is connected to when rewrite has signed this very path. */
+/*
+ * A socket is connected to when rewrite has signed this very path: the launcher
+ * looks, and the broker, which passes it on, has no key of its own for it.
+ */
 static void
 test_unix(void **state)
 {
 	const char *path = "unix:/run/lmtp";
-	uint64_t good = ticket_route(&br.socket_key, str_of(path));
+	struct ticket_key rewrite = ticket_derive(&launcher_key,
+	    STR(KEY_REWRITE));
+	struct ticket_key sockets = ticket_derive(&rewrite, STR(KEY_SOCKET));
+	struct ticket_key ways = ticket_derive(&rewrite, STR(KEY_WAY));
+	uint64_t good = ticket_route(&sockets, str_of(path));
 	const struct {
 		const char *nexthop;
 		uint64_t ticket;
@@ -530,8 +539,13 @@ test_unix(void **state)
 		{ "unix:", good },
 		/* The key of routes, which dns has as well, is not enough. */
 		{ path, ticket_route(&br.route_key, str_of(path)) },
+		{ path, ticket_route(&br.address_key, str_of(path)) },
+		/* Nor are those of its neighbours. */
+		{ path, ticket_route(&ways, str_of(path)) },
+		{ path, ticket_route(&rewrite, str_of(path)) },
 		/* Signed, but no socket. */
-		{ "/run/lmtp", ticket_route(&br.socket_key, STR("/run/lmtp")) },
+		{ "/run/lmtp", ticket_route(&sockets, STR("/run/lmtp")) },
+		{ "unix:", ticket_route(&sockets, STR("unix:")) },
 	};
 	struct actor *a;
 
@@ -551,7 +565,7 @@ test_unix(void **state)
 	ask_unix(a, path, good);
 	assert_int_equal(a->type, BROKER_FILE);
 	assert_int_not_equal(a->fd, -1);
-	assert_string_equal(opened, "4 /run/lmtp");
+	assert_string_equal(opened, "4 unix:/run/lmtp");
 	static_assert(OPEN_UNIX == 4, "as compared above");
 
 	/* Nobody but smtp has this request. */
@@ -570,8 +584,8 @@ test_unix(void **state)
 static void
 test_command(void **state)
 {
-	struct ticket_key table = ticket_command_key(&launcher_key, STR_NONE);
-	struct ticket_key hers = ticket_command_key(&launcher_key,
+	struct ticket_key table = ticket_derive(&launcher_key, STR(KEY_TABLES));
+	struct ticket_key hers = ticket_derive(&launcher_key,
 	    STR("alice"));
 	uint32_t then = ticket_expiry();
 	struct str text = STR("/bin/cat");
