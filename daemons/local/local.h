@@ -155,7 +155,7 @@ struct errand {
 
 	/* Another transport gets it: see pass.c. */
 	char *pass_addr, *pass_transport, *pass_nexthop;
-	uint64_t pass_ticket;
+	uint64_t pass_ticket, pass_word;
 
 	/* The worst so far, and how many lines the log has of it. */
 	enum fate fate;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Users whose mail another transport delivers: mailbox_transport; and names
- * that are nobody's here: fallback_transport.  rewrite knows the way, qmgr
- * gives the recipient to the agent behind it.
+ * that are nobody's here: fallback_transport.  rewrite knows the way and
+ * vouches for it, qmgr gives the recipient to the agent behind it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -42,10 +42,11 @@ on_way(unsigned type, const void *rec, int *fds, void *arg)
 		/* Two users of one recipient: he can have one way only. */
 		later(e, "more than one user of another transport");
 	} else {
-		e->pass_addr = xstrdup(e->target->addr);
+		e->pass_addr = str_dup(a->addr);
 		e->pass_transport = str_dup(a->transport);
 		e->pass_nexthop = str_dup(a->nexthop);
 		e->pass_ticket = a->ticket;
+		e->pass_word = a->pass;
 		route_next(e);
 	}
 }
@@ -53,10 +54,8 @@ on_way(unsigned type, const void *rec, int *fds, void *arg)
 void
 pass_ask(struct errand *e, bool fallback, void (*none)(struct errand *e))
 {
-	struct str addr = str_of(e->target->addr);
-	struct resolve_ask q = { .flags = fallback ? RESOLVE_FALLBACK :
-						     RESOLVE_MAILBOX };
-	struct buf b;
+	struct resolve_ask q = { .addr = str_of(e->target->addr),
+		.flags = RESOLVE_FALLBACK };
 
 	if (fallback ?
 		!is_set(e, P_FALLBACK_TRANSPORT, P_FALLBACK_TRANSPORT_MAPS) :
@@ -68,21 +67,12 @@ pass_ask(struct errand *e, bool fallback, void (*none)(struct errand *e))
 		later(e, "address rewriting is unavailable");
 		return;
 	}
-	/* The tables have users' names: the address is his without extension. */
-	buf_init(&b, ADDR_MAX);
-	if (e->user != NULL && !fallback) {
-		ptrdiff_t at = str_rchr(addr, '@');
-
-		buf_puts(&b, e->user);
-		if (at != -1)
-			buf_str(&b, str_sub(addr, (size_t)at, addr.n));
-	} else {
-		buf_str(&b, addr);
+	if (!fallback) { /* the tables have users' names */
+		q.flags = RESOLVE_MAILBOX;
+		q.sender = str_of(e->user);
 	}
-	q.addr = buf_get(&b);
 	e->pass_none = none;
 	chan_ask(e->lo->rewrite, RESOLVE_ASK, &q, NULL, on_way, e);
-	buf_clear(&b);
 }
 
 /*
@@ -92,7 +82,9 @@ pass_ask(struct errand *e, bool fallback, void (*none)(struct errand *e))
 bool
 pass_report(struct errand *e, bool *last)
 {
-	struct deliver_pass p = { .rcpt = e->n, .ticket = e->pass_ticket };
+	struct deliver_pass p = { .rcpt = e->n,
+		.ticket = e->pass_ticket,
+		.pass = e->pass_word };
 	struct agent_fate f = { .fate = e->fate,
 		.dsn = str_of(e->dsn),
 		.text = str_of(e->text2) };

@@ -11,7 +11,6 @@
 #include "boot/boot.h"
 #include "log/log.h"
 
-#include "pass.h"
 #include "qmgr.h"
 
 #define JOB_BUCKETS 1024
@@ -282,8 +281,7 @@ on_idle(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 /*
  * local has found whose mail it is, and that another transport delivers it.
- * The way is rewrite's, and so far local's word is taken for it; pass_allowed()
- * bounds what a captured one could make up.
+ * The way is rewrite's, who says so itself: local's word is not enough.
  */
 static void
 on_pass(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
@@ -291,6 +289,10 @@ on_pass(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	const struct deliver_pass *p = rec;
 	struct env_rcpt e = { .ticket = p->ticket, .addr = p->addr,
 		.transport = p->transport, .nexthop = p->nexthop };
+	const struct ticket_way w = { .addr = p->addr,
+		.transport = p->transport,
+		.nexthop = p->nexthop,
+		.route = p->ticket };
 	struct qmgr *q = arg;
 	struct agent *a = agent_of(q, ch);
 	struct job *j = a == NULL ? NULL : job_find(q, a, id);
@@ -300,7 +302,7 @@ on_pass(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)fds;
 	if (j == NULL || a != &q->agents[AGENT_LOCAL] || p->addr.n == 0 ||
 	    sched_unit_told(j->unit, p->rcpt) ||
-	    !pass_allowed(q->conf, p->transport)) {
+	    !ticket_way_ok(&q->way_key, &w, p->pass)) {
 		chan_drop(ch, "a recipient that it may not pass on");
 		return;
 	}

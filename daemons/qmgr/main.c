@@ -311,6 +311,7 @@ main(int argc, char *argv[])
 	turn_init(&q->turn, q->loop, on_turn, q);
 	timer_init(&q->wake, q->loop, on_wake, q);
 	timer_init(&q->drop_scan, q->loop, on_drop_scan, q);
+	ticket_key_read(&q->way_key, SLOT_KEY);
 	if (getentropy(q->secret, sizeof(q->secret)) == -1)
 		log_fatal("random numbers: %s", strerror(errno));
 

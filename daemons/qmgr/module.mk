@@ -36,7 +36,6 @@ qmgr_SRCS += demand.c
 qmgr_SRCS += maildrop.c
 qmgr_SRCS += notices.c
 qmgr_SRCS += orders.c
-qmgr_SRCS += pass.c
 qmgr_SRCS += orders_change.c
 qmgr_SRCS += orders_flush.c
 qmgr_SRCS += orders_list.c
@@ -45,8 +44,6 @@ qmgr_SRCS += resolve.c
 qmgr_SRCS += settings.c
 qmgr_SRCS += slots.c
 
-t_qmgr_pass_USES := qmgr
-t_qmgr_pass_LIBS = $(CDB_LIBS)
 t_sched_USES := qmgr
 t_sched_LIBS := -lm
 

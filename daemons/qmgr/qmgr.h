@@ -19,6 +19,7 @@
 #include "edge/queue.h"
 #include "edge/resolve.h"
 #include "edge/spool.h"
+#include "edge/ticket.h"
 #include "loop/loop.h"
 #include "queue/envelope.h"
 #include "sched.h"
@@ -303,6 +304,7 @@ struct qmgr {
 	int64_t drop_scan_ms; /* the wake-up time of pickup's line; 0: never */
 	struct timer patience; /* how long we wait for agents at the end */
 	int spool_fd;
+	struct ticket_key way_key; /* what local passes on, rewrite signs */
 	uint8_t secret[SIPHASH_KEY];
 	uint64_t slot_count;
 	struct slot_bucket slots[SLOT_BUCKETS];

@@ -35,6 +35,20 @@ vouch(const struct rewrite *rw, const struct route *route)
 	return ticket_route(k, route->nexthop);
 }
 
+/* And that local may pass this recipient on. */
+static uint64_t
+vouch_pass(const struct rewrite *rw, const struct resolve_answer *a)
+{
+	const struct ticket_way w = { .addr = a->addr,
+		.transport = a->transport,
+		.nexthop = a->nexthop,
+		.route = a->ticket };
+
+	return rw->way_key.have && a->transport.n > 0 ?
+	    ticket_way(&rw->way_key, &w) :
+	    0;
+}
+
 /*
  * What commands would take for an option of theirs is nobody's address,
  * wherever it comes from: a client, a user of sendmail, an alias.
@@ -52,6 +66,7 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 {
 	enum resolve_class class;
 	enum resolve_exists there = EXISTS_UNKNOWN;
+	bool of_user = (q->flags & (RESOLVE_MAILBOX | RESOLVE_FALLBACK)) != 0;
 	enum asked r;
 
 	a->status = RESOLVE_OK;
@@ -65,9 +80,8 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 	if (r == ASK_FOUND) {
 		a->addr = buf_get(addr);
 		a->class = (uint8_t)class;
-		r = q->flags & (RESOLVE_MAILBOX | RESOLVE_FALLBACK) ?
-		    route_of_user(q, a->addr, route) :
-		    route_of(q, a->addr, class, route);
+		r = of_user ? route_of_user(q, a->addr, route) :
+			      route_of(q, a->addr, class, route);
 	}
 	if (r == ASK_FOUND && (q->flags & RESOLVE_EXISTS) != 0)
 		r = exists(q, a->addr, class, route, &there, &a->text);
@@ -88,6 +102,8 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 	a->transport = route->transport;
 	a->nexthop = route->nexthop;
 	a->ticket = vouch(q->rw, route);
+	if (of_user)
+		a->pass = vouch_pass(q->rw, a);
 	return 1;
 }
 

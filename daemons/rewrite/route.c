@@ -2,8 +2,11 @@
 /*
  * Transport and next hop of an address.
  */
+#include <stdio.h>
+
 #include "conf/netlist.h"
 #include "mail/address.h"
+#include "table/lookup.h"
 
 #include "rewrite.h"
 
@@ -126,6 +129,25 @@ route_of(struct question *q, struct str addr, enum resolve_class class,
 	return ASK_FOUND;
 }
 
+/*
+ * The name that tables have him by: what local found in the user database, if
+ * it is that of this address.  It is not to get the way of another for it.
+ */
+static struct str
+user_of(const struct question *q, struct str addr)
+{
+	struct str local = addr_local(addr), user = q->sender;
+	size_t ext = lookup_ext(local,
+	    conf_str(q->rw->conf, P_RECIPIENT_DELIMITER));
+
+	if ((q->flags & RESOLVE_FALLBACK) != 0)
+		return local;
+	return str_caseeq(user, local) ||
+		str_caseeq(user, str_sub(local, 0, ext)) ?
+	    user :
+	    STR_NONE;
+}
+
 enum asked
 route_of_user(struct question *q, struct str addr, struct route *out)
 {
@@ -133,14 +155,19 @@ route_of_user(struct question *q, struct str addr, struct route *out)
 	bool fallback = (q->flags & RESOLVE_FALLBACK) != 0;
 	enum param_id maps = fallback ? P_FALLBACK_TRANSPORT_MAPS :
 	    P_MAILBOX_TRANSPORT_MAPS;
-	struct str value = STR_NONE;
+	struct str user = user_of(q, addr), value = STR_NONE;
 	enum asked r = ASK_NONE;
 
+	if (user.n == 0) {
+		snprintf(q->reason, sizeof(q->reason),
+		    "another user than the address has");
+		return ASK_LATER;
+	}
 	/* Without a next hop of its own: that of the local transport. */
 	by_class(c, CLASS_LOCAL, addr_domain(addr), out);
 	if (conf_list(c, maps).n > 0)
 		r = ask_find(q, FIND_PLAIN, 0, maps, STR_NONE,
-		    addr_local(addr), &value);
+		    user, &value);
 	if (r == ASK_WAIT || r == ASK_LATER)
 		return r;
 	if (r == ASK_NONE)

@@ -77,11 +77,13 @@ enum fate_flags {
 /*
  * local alone: a recipient, perhaps with another address, that another
  * transport is to deliver to in this attempt (mailbox_transport,
- * fallback_transport).  It counts as reported.  The way is rewrite's.
+ * fallback_transport).  It counts as reported.  The way is rewrite's, which
+ * vouches for it with pass (edge/ticket.h).
  */
 #define deliver_pass_FIELDS(F) \
 	F(U16, rcpt) \
 	F(U64, ticket) \
+	F(U64, pass) \
 	F(STR, addr, ADDR_MAX) \
 	F(STR, transport, 64) \
 	F(STR, nexthop, ADDR_MAX)

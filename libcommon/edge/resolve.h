@@ -23,8 +23,9 @@
 enum resolve_flags {
 	RESOLVE_EXISTS = 0x1, /* look for the mailbox, too */
 	RESOLVE_SENDER = 0x2, /* the address is a sender's */
-	/* The way is that of mailbox_transport(_maps), or fallback_transport;
-	 * without a transport when there is none. */
+	/* local: the way is that of mailbox_transport(_maps) for the user whose
+	 * name is in the sender's place, or that of fallback_transport; without
+	 * a transport when there is none. */
 	RESOLVE_MAILBOX = 0x8,
 	RESOLVE_FALLBACK = 0x10,
 	RESOLVE_FLUSH = 0x4, /* exists: is its domain in fast_flush_domains? */
@@ -32,13 +33,15 @@ enum resolve_flags {
 
 /*
  * ticket vouches that nexthop comes from the configuration rather than from
- * the address (edge/ticket.h); 0 when it comes from the address.
+ * the address (edge/ticket.h); 0 when it comes from the address.  pass is for
+ * local: with it qmgr takes its word for this way of this address.
  */
 #define resolve_answer_FIELDS(F) \
 	F(U8, status) \
 	F(U8, class) \
 	F(U8, exists) \
 	F(U64, ticket) \
+	F(U64, pass) \
 	F(STR, addr, ADDR_MAX) \
 	F(STR, transport, 64) \
 	F(STR, nexthop, ADDR_MAX) \
