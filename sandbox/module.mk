@@ -86,7 +86,7 @@ tests: $(BUILD)/regress/hostile/peers
 
 # The same, inside a running system and in the place of one of its programs:
 # regress/hostile/rogue-*.t.
-ROGUES = $(addprefix $(BUILD)/regress/hostile/rogue-,asker broker client peer)
+ROGUES = $(addprefix $(BUILD)/regress/hostile/rogue-,asker broker client local peer)
 $(BUILD)/regress/hostile/rogue-%: $(BUILD)/obj/regress/hostile/rogue_%.o \
     $(BUILD)/obj/regress/hostile/forge.o $(BUILD)/lib/libsandbox.a \
     $(BUILD)/lib/libcommon.a

@@ -21,6 +21,7 @@
 #include "command/command.h"
 #include "command/vouch.h"
 #include "conf/uids.h"
+#include "edge/mailbox.h"
 #include "sandbox/trace.h"
 #include "sandbox/warm.h"
 
@@ -283,13 +284,29 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 
 /* --- mailboxes ------------------------------------------------------------ */
 
-/* With this his process vouches for commands of his .forward. */
+/*
+ * With this a user's process vouches for commands of his .forward, and knows
+ * who he is; that of an alias's files knows what lookup vouched for.  For
+ * virtual ones there is none.
+ */
 static int
-user_key(const struct launcher *l, struct str user)
+mailbox_key(const struct launcher *l, const struct launch_mailbox *q,
+    const char *home)
 {
-	struct ticket_key k = ticket_derive(&l->root_key, user);
+	struct ticket_key k = ticket_derive(&l->root_key,
+	    q->user.n > 0 ? q->user : STR(KEY_TABLES));
+	struct buf b;
+	int fd;
 
-	return memfd_from("key", k.key, sizeof(k.key));
+	if (q->dir.n > 0)
+		k = ticket_file_key(&k, q->dir);
+	buf_init(&b, sizeof(k.key) + MAILBOX_BIRTH_MAX);
+	buf_add(&b, k.key, sizeof(k.key));
+	if (q->user.n > 0)
+		buf_printf(&b, STR_FMT ":%s", STR_ARG(q->user), home);
+	fd = buf_full(&b) ? -1 : memfd_from("key", buf_get(&b).p, b.len);
+	buf_clear(&b);
+	return fd;
 }
 
 static bool
@@ -379,6 +396,14 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 		    (unsigned)uid);
 		goto out;
 	}
+	if (q->user.n > 0 || q->dir.n > 0) {
+		/* Without it, it would do whatever it is asked. */
+		key = mailbox_key(l, q, home);
+		if (key == -1) {
+			buf_printf(err, "%s: no key for it", home);
+			goto out;
+		}
+	}
 	dir = borrow_dir(l, home, uid, gid);
 	if (q->user.n > 0) {
 		char *user = str_dup(q->user);
@@ -399,7 +424,7 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, dir };
 	if (dir2 != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_DIR2, dir2 };
-	if (q->user.n > 0 && (key = user_key(l, q->user)) != -1)
+	if (key != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_KEY, key };
 	out->uid = uid;
 	out->gid = gid;

@@ -185,7 +185,6 @@ found(struct errand *e, struct str name, struct str value)
 
 	if (a == NULL)
 		return;
-	a->uid = e->map.owner;
 	e->alias = a;
 	free(e->value);
 	e->value = str_dup(value);
@@ -275,6 +274,24 @@ alias_find(struct errand *e)
 	    &e->map, on_full, e);
 }
 
+/* --- what lookup vouches for ----------------------------------------------- */
+
+bool
+alias_sign(struct errand *e, enum command_kind kind, chan_answer_fn *fn)
+{
+	const struct target *t = e->target;
+	struct lookup_command q = { .kind = (uint8_t)kind,
+		.key = str_of(t->alias),
+		.path = str_of(t->file),
+		.text = str_of(t->text) };
+
+	if (e->lo->lookup == NULL || q.key.n > LOOKUP_KEY_MAX ||
+	    q.path.n > 512)
+		return false;
+	chan_ask(e->lo->lookup, LOOKUP_COMMAND, &q, NULL, fn, e);
+	return true;
+}
+
 /* --- :include: ------------------------------------------------------------ */
 
 #define INCLUDE_MAX (4 << 20) /* bytes of a list */
@@ -327,7 +344,6 @@ on_include(unsigned type, const void *rec, int *fds, void *arg)
 	a = alias_new(e, str_of(e->item->alias->name));
 	if (a == NULL)
 		return;
-	a->uid = t->owner;
 	if (a->parent->owner != NULL)
 		a->owner = xstrdup(a->parent->owner);
 	free(e->reading);

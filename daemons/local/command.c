@@ -136,17 +136,8 @@ on_alias(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 static void
 ask_alias(struct errand *e)
 {
-	const struct target *t = e->target;
-	struct lookup_command q = { .kind = COMMAND_ALIAS,
-		.key = str_of(t->alias),
-		.path = str_of(t->file),
-		.text = str_of(t->text) };
-
-	if (e->lo->lookup == NULL || q.key.n > LOOKUP_KEY_MAX ||
-	    q.path.n > 512)
+	if (!alias_sign(e, COMMAND_ALIAS, on_alias))
 		later(e, "alias database unavailable");
-	else
-		chan_ask(e->lo->lookup, LOOKUP_COMMAND, &q, NULL, on_alias, e);
 }
 
 /* --- .forward ------------------------------------------------------------- */

@@ -279,10 +279,9 @@ errand_target(struct errand *e, enum target_kind kind, struct str text,
 	t->direct = direct;
 	t->origin = from->origin;
 	t->owner = from->alias == NULL ? NULL : from->alias->owner;
-	t->uid = from->alias == NULL ? 0 : from->alias->uid;
 	t->text = str_dup(text);
 	t->alias = from->alias == NULL ? NULL : from->alias->name;
-	if (kind == TO_COMMAND && from->file != NULL)
+	if (!mail && from->file != NULL)
 		t->file = xstrdup(from->file);
 	if (mail)
 		t->addr = str_dup(addr);

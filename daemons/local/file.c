@@ -5,7 +5,8 @@
  *
  * A file that an alias names is written by a process that has the rights of
  * the alias file's owner (of default_privs, where that is root) and nothing but
- * the directory the file is in.  One that a
+ * the directory the file is in; there it writes what lookup, which has read the
+ * alias, vouches for.  One that a
  * .forward names is written by the user's own process, which has his home and
  * the mail spool: what lies elsewhere cannot be had, and waits.
  */
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "edge/ticket.h"
 #include "mail/address.h"
 
 #include "local.h"
@@ -54,6 +56,8 @@ box_write(struct errand *e, struct box *b, uint8_t root, uint8_t flags,
 	struct mailbox_write w = { .root = root,
 		.flags = (uint8_t)(e->lo->lock | flags),
 		.path = path,
+		.expires = flags & MAILBOX_FILE ? e->expires : 0,
+		.ticket = flags & MAILBOX_FILE ? e->ticket : 0,
 		.sender = owner != NULL ? str_of(owner) : j->sender,
 		.limit = e->lo->limit,
 		.offset = j->offset,
@@ -114,25 +118,11 @@ out_of_reach(struct errand *e, const char *why)
 	route_next(e);
 }
 
-/* The name of an alias's file in its directory, which the process has. */
-static struct str
-name_in_dir(const char *path, struct str *dir)
-{
-	size_t end = strlen(path), at;
-
-	while (end > 1 && path[end - 1] == '/') /* a Maildir */
-		end--;
-	for (at = end; at > 0 && path[at - 1] != '/'; at--)
-		;
-	*dir = str_make(path, at > 1 ? at - 1 : 1);
-	return str_of(path + at);
-}
-
 static void
 on_dir(struct box *b, const char *why, void *arg)
 {
 	struct errand *e = arg;
-	struct str dir, name = name_in_dir(e->target->text, &dir);
+	struct str dir, name = ticket_file_name(str_of(e->target->text), &dir);
 
 	if (b == NULL)
 		out_of_reach(e, why);
@@ -180,11 +170,34 @@ on_user(struct box *b, const char *why, void *arg)
 		out_of_reach(e, "it is outside of the user's home");
 }
 
+/* A file of an alias, which lookup has signed. */
+static void
+on_signed(unsigned type, const void *rec, UNUSED int *fds, void *arg)
+{
+	const struct lookup_signed *s = rec;
+	struct box_who who = { .uid = 0 };
+	struct errand *e = arg;
+	struct str dir;
+	char *path;
+
+	if (type == 0 || s->status != LOOKUP_FOUND) {
+		/* It was there: the table, or the list, has changed. */
+		out_of_reach(e, "alias database unavailable");
+		return;
+	}
+	e->expires = s->expires;
+	e->ticket = s->ticket;
+	ticket_file_name(str_of(e->target->text), &dir);
+	path = xasprintf("%u:" STR_FMT, (unsigned)s->uid, STR_ARG(dir));
+	who.dir = str_of(path);
+	box_get(e->lo->boxes, &who, &e->box, on_dir, e);
+	free(path);
+}
+
 void
 file_begin(struct errand *e)
 {
-	struct box_who who = { .uid = 0 };
-	struct str dir;
+	struct box_who who = { .user = str_of(e->user) };
 	char *path;
 
 	if (agent_probe(e->job)) {
@@ -195,15 +208,9 @@ file_begin(struct errand *e)
 		return;
 	}
 	e->tries++;
-	if (e->target->origin == FROM_FORWARD) {
-		who.user = str_of(e->user);
+	e->ticket = 0;
+	if (e->target->origin == FROM_FORWARD)
 		box_get(e->lo->boxes, &who, &e->box, on_user, e);
-	} else {
-		name_in_dir(e->target->text, &dir);
-		path = xasprintf("%u:" STR_FMT, (unsigned)e->target->uid,
-		    STR_ARG(dir));
-		who.dir = str_of(path);
-		box_get(e->lo->boxes, &who, &e->box, on_dir, e);
-		free(path);
-	}
+	else if (!alias_sign(e, COMMAND_FILE, on_signed))
+		out_of_reach(e, "alias database unavailable");
 }

@@ -69,7 +69,6 @@ struct alias {
 	const struct alias *parent;
 	char *name;
 	char *owner; /* sender of what goes on, or NULL */
-	uint32_t uid; /* of its file: whose rights its files are written with */
 	unsigned depth;
 };
 
@@ -108,9 +107,8 @@ struct target {
 	bool direct; /* to the mailbox whatever .forward says, and here */
 	bool done;
 	const char *owner; /* of its alias, or NULL */
-	uint32_t uid;	   /* of its alias, TO_FILE */
-	const char *alias; /* its name, TO_COMMAND */
-	char *file;	   /* where it was written, TO_COMMAND */
+	const char *alias; /* its name, TO_COMMAND and TO_FILE */
+	char *file;	   /* where it was written, the same */
 	char *addr;	   /* in standard form; NULL: a file or command */
 	char *text;
 };
@@ -143,6 +141,8 @@ struct errand {
 	unsigned tries;
 	void (*pass_none)(struct errand *e);
 	void (*no_command)(struct errand *e);
+	uint32_t expires; /* lookup's word for a file */
+	uint64_t ticket;
 	char *command; /* being run, for the log */
 	struct run_call run;
 	struct buf text; /* of an :include: file, a .forward, a new message */
@@ -201,6 +201,11 @@ void address_local(struct errand *e, bool direct);
 void alias_find(struct errand *e);
 /* Read an :include: file that an alias names. */
 void alias_include(struct errand *e);
+/*
+ * Have lookup vouch for e->target, which is a command or file of an alias; fn
+ * gets LOOKUP_SIGNED.  False: it cannot be asked.
+ */
+bool alias_sign(struct errand *e, enum command_kind kind, chan_answer_fn *fn);
 /* All destinations in a text; -1 when it is malformed. */
 int alias_items(struct errand *e, struct str text, bool lines,
     enum origin origin, const struct alias *alias, const char **why);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Commands that tables name: "|command" of an alias, what mailbox_command_maps
- * has for a user.
+ * Commands and files that tables name: "|command" and /file of an alias, what
+ * mailbox_command_maps has for a user.
  *
  * local names an alias and a command; the tables must say that this alias runs
  * that command.  Only then is it signed, together with the owner of the file it
- * stands in: the broker has it run for nobody who cannot show that.
+ * stands in: the launcher has it run for nobody who cannot show that.  With
+ * files it is the same, but that the process which writes them looks.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +26,32 @@ struct command {
 	struct lookupd *lk;
 	struct chan *ch; /* NULL: gone */
 	uint64_t id;
-	uint8_t kind;
+	enum command_kind kind;
 	char *key, *text;
 	struct tables ts;
 	uint32_t owners[TABLE_MEMBERS_MAX];
 };
 
 static TAILQ_HEAD(, command) commands = TAILQ_HEAD_INITIALIZER(commands);
+
+/* By the key that the process has which is made for this owner's directory. */
+static uint64_t
+file_ticket(const struct lookupd *lk, uint32_t uid, struct str path,
+    uint32_t expires)
+{
+	struct str dir, name = ticket_file_name(path, &dir);
+	struct ticket_key k;
+	uint64_t ticket;
+	struct buf b;
+
+	buf_init(&b, KEY_NAME_MAX);
+	buf_printf(&b, "%u:" STR_FMT, (unsigned)uid, STR_ARG(dir));
+	k = ticket_file_key(&lk->command_key, buf_get(&b));
+	ticket = !k.have || buf_full(&b) ? 0 :
+	    ticket_command(&k, COMMAND_FILE, 0, STR_NONE, name, expires);
+	buf_clear(&b);
+	return ticket;
+}
 
 void
 command_sign(struct lookupd *lk, struct chan *ch, uint64_t id,
@@ -46,6 +66,8 @@ command_sign(struct lookupd *lk, struct chan *ch, uint64_t id,
 	    text.n > COMMAND_TEXT_MAX) {
 		a.status = LOOKUP_LATER;
 		a.text = STR_NONE;
+	} else if (kind == COMMAND_FILE) {
+		a.ticket = file_ticket(lk, uid, text, a.expires);
 	} else {
 		a.ticket = ticket_command(&lk->command_key, (uint8_t)kind, uid,
 		    user, text, a.expires);
@@ -54,15 +76,17 @@ command_sign(struct lookupd *lk, struct chan *ch, uint64_t id,
 }
 
 bool
-command_stands(struct str value, struct str command)
+command_stands(struct str value, enum command_kind kind, struct str text)
 {
+	enum alias_kind what = kind == COMMAND_FILE ? ALIAS_FILE :
+						      ALIAS_COMMAND;
 	struct alias_parser ap;
 	struct alias_item it;
 	bool found = false;
 
 	alias_parse(&ap, value, ITEMS_MAX);
 	while (!found && alias_next(&ap, &it) == 1)
-		found = it.kind == ALIAS_COMMAND && str_eq(it.text, command);
+		found = it.kind == what && str_eq(it.text, text);
 	alias_end(&ap);
 	return found;
 }
@@ -94,13 +118,14 @@ answer(struct command *c)
 		command_sign(c->lk, c->ch, c->id, COMMAND_MAPS, 0, key,
 		    str_trim(buf_get(&value)));
 	} else if (!maps && r == TABLE_FOUND &&
-	    command_stands(buf_get(&value), str_of(c->text))) {
-		command_sign(c->lk, c->ch, c->id, COMMAND_ALIAS,
-		    c->owners[which], STR_NONE, str_of(c->text));
+	    command_stands(buf_get(&value), c->kind, str_of(c->text))) {
+		command_sign(c->lk, c->ch, c->id, c->kind, c->owners[which],
+		    STR_NONE, str_of(c->text));
 	} else {
 		if (!maps)
-			log_warn("security: local asked for a command that "
+			log_warn("security: local asked for a %s that "
 				 "alias %s does not name",
+			    c->kind == COMMAND_FILE ? "file" : "command",
 			    c->key);
 		refuse(c, LOOKUP_NOT_FOUND);
 	}
@@ -156,7 +181,8 @@ command_ask(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
 	struct command *c;
 
 	if (strcmp(lk->asker(ch), "local") != 0 ||
-	    (q->kind != COMMAND_ALIAS && q->kind != COMMAND_MAPS)) {
+	    (q->kind != COMMAND_ALIAS && q->kind != COMMAND_FILE &&
+		q->kind != COMMAND_MAPS)) {
 		chan_drop(ch, "a command is not its business");
 		return;
 	}
@@ -169,7 +195,7 @@ command_ask(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
 	c->lk = lk;
 	c->ch = ch;
 	c->id = id;
-	c->kind = q->kind;
+	c->kind = (enum command_kind)q->kind;
 	c->key = str_dup(q->key);
 	c->text = str_dup(q->text);
 	TAILQ_INSERT_TAIL(&commands, c, link);

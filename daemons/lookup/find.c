@@ -74,15 +74,12 @@ write_keys(const struct question *q, struct lookup_keys *k)
 struct collected {
 	struct question *q;
 	struct tables ts;
-	uint32_t owners[TABLE_MEMBERS_MAX];
 };
 
 static void
 answer(struct question *q, struct collected *c)
 {
 	struct tables *ts = &c->ts;
-	size_t which = 0;
-
 	static struct lookup_keys keys;
 	static bool have_keys;
 	struct lookup_answer a = { .status = LOOKUP_NOT_FOUND };
@@ -95,9 +92,7 @@ answer(struct question *q, struct collected *c)
 	have_keys = true;
 	buf_init(&value, LOOKUP_VALUE_MAX);
 	if (q->how == FIND_PLAIN) {
-		r = tables_get(ts, str_of(q->key), &value, &which);
-		if (r == TABLE_FOUND)
-			a.owner = c->owners[which];
+		r = tables_get(ts, str_of(q->key), &value, NULL);
 		a.key = str_of(q->key);
 	} else {
 		write_keys(q, &keys);
@@ -149,7 +144,6 @@ add_table(void *arg, struct str spec)
 	e = entry_get(c->q->lk, spec);
 	if (!entry_ready(e, &c->q->wait))
 		return 0;
-	c->owners[c->ts.n] = entry_owner(e);
 	c->ts.t[c->ts.n++] = entry_table(e);
 	return 1;
 }

@@ -41,7 +41,8 @@ struct include {
 	struct tables ts;
 	uint32_t owners[TABLE_MEMBERS_MAX];
 	uint32_t uid; /* whose rights */
-	char *command; /* to be signed, when the file has it; or NULL */
+	char *command; /* or /file to be signed, when it has it; or NULL */
+	enum command_kind kind;
 };
 
 /* What a file that was read includes in its turn: the newest of these. */
@@ -145,19 +146,30 @@ note_nested(const struct include *in, int fd, uint32_t uid)
 	free(p);
 }
 
+/* With whose rights what it names is written and read, and who runs it. */
+static uint32_t
+owner_of(const struct include *in, const struct stat *st)
+{
+	return st->st_uid != 0 || in->kind == COMMAND_ALIAS ?
+	    (uint32_t)st->st_uid :
+	    in->uid;
+}
+
 /*
  * Whoever can write to the file chooses what is run as its owner: nobody else
- * may.
+ * may.  What is written as its owner his group may choose.
  */
 static void
 sign(struct include *in, int fd, const struct stat *st)
 {
 	struct str text, line, command = str_of(in->command);
+	mode_t by_others = in->kind == COMMAND_FILE ? S_IWOTH :
+						      S_IWOTH | S_IWGRP;
 	bool found = false;
 	char *p = NULL;
 	size_t n = 0;
 
-	if ((st->st_mode & (S_IWOTH | S_IWGRP)) != 0 ||
+	if ((st->st_mode & by_others) != 0 ||
 	    fd_slurp(fd, SIGN_MAX, &p, &n) == -1) {
 		refuse(in, LOOKUP_LATER, "");
 		return;
@@ -165,15 +177,15 @@ sign(struct include *in, int fd, const struct stat *st)
 	text = str_make(p, n);
 	while (!found && str_token(&text, "\n", &line))
 		found = !alias_is_comment(line) &&
-		    command_stands(line, command);
+		    command_stands(line, in->kind, command);
 	free(p);
 	if (!found) {
 		refuse(in, LOOKUP_NOT_FOUND, "");
 		return;
 	}
 	if (in->ch != NULL)
-		command_sign(in->lk, in->ch, in->id, COMMAND_ALIAS,
-		    st->st_uid, STR_NONE, command);
+		command_sign(in->lk, in->ch, in->id, in->kind,
+		    owner_of(in, st), STR_NONE, command);
 	in->ch = NULL;
 	end(in, NULL);
 }
@@ -210,9 +222,8 @@ on_file(unsigned type, const void *rec, int *fds, void *arg)
 		return;
 	}
 	a.stamp = stamp(&st);
-	a.owner = st.st_uid != 0 ? (uint32_t)st.st_uid : in->uid;
 	if (in->offset == 0)
-		note_nested(in, fds[0], a.owner);
+		note_nested(in, fds[0], owner_of(in, &st));
 	a.text = str_make(piece, (size_t)n);
 	a.more = in->offset + (uint64_t)n < (uint64_t)st.st_size && n > 0;
 	end(in, &a);
@@ -319,7 +330,7 @@ resume(struct wait *w)
 
 static void
 ask(struct lookupd *lk, struct chan *ch, uint64_t id, uint64_t offset,
-    struct str alias, struct str path, struct str command)
+    const struct lookup_command *what, struct str alias, struct str path)
 {
 	struct include *in = xcalloc(1, sizeof(*in));
 
@@ -330,7 +341,10 @@ ask(struct lookupd *lk, struct chan *ch, uint64_t id, uint64_t offset,
 	in->offset = offset;
 	in->alias = str_dup(alias);
 	in->path = str_dup(path);
-	in->command = command.n > 0 ? str_dup(command) : NULL;
+	if (what != NULL) {
+		in->command = str_dup(what->text);
+		in->kind = (enum command_kind)what->kind;
+	}
 	TAILQ_INSERT_TAIL(&includes, in, link);
 	resume(&in->wait);
 }
@@ -345,7 +359,7 @@ include_ask(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
 	if (strcmp(lk->asker(ch), "local") != 0)
 		chan_drop(ch, "an :include: file is not its business");
 	else
-		ask(lk, ch, id, q->offset, q->alias, q->path, STR_NONE);
+		ask(lk, ch, id, q->offset, NULL, q->alias, q->path);
 }
 
 void
@@ -354,10 +368,10 @@ include_command(struct lookupd *lk, struct chan *ch, uint64_t id,
 {
 	struct lookup_signed none = { .status = LOOKUP_NOT_FOUND };
 
-	if (q->kind != COMMAND_ALIAS || q->text.n == 0)
+	if (q->kind == COMMAND_MAPS || q->text.n == 0)
 		chan_answer(ch, LOOKUP_SIGNED, id, &none, NULL);
 	else
-		ask(lk, ch, id, 0, q->key, q->path, q->text);
+		ask(lk, ch, id, 0, q, q->key, q->path);
 }
 
 void

@@ -71,18 +71,19 @@ void find_forget(struct chan *ch);
 /* --- include.c ------------------------------------------------------------ */
 chan_fn include_ask;
 void include_forget(struct chan *ch);
-/* A command that such a file names; answers LOOKUP_SIGNED. */
+/* A command or file that such a file names; answers LOOKUP_SIGNED. */
 void include_command(struct lookupd *lk, struct chan *ch, uint64_t id,
     const struct lookup_command *q);
 
 /* --- command.c ------------------------------------------------------------ */
 chan_fn command_ask;
 void command_forget(struct chan *ch);
-/* Answer LOOKUP_SIGNED: this is to be run, by the word of uid or for user. */
+/* Answer LOOKUP_SIGNED: to be run or written, by the word of uid or for user. */
 void command_sign(struct lookupd *lk, struct chan *ch, uint64_t id,
     enum command_kind kind, uint32_t uid, struct str user, struct str text);
 /* Is it one of the destinations in a value, or in a line? */
-bool command_stands(struct str value, struct str command);
+bool command_stands(struct str value, enum command_kind kind,
+    struct str text);
 
 /* --- passwd.c ------------------------------------------------------------- */
 

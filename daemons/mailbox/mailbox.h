@@ -59,13 +59,14 @@ struct mailbox {
 	int64_t lock_delay_ms;
 	int64_t lock_stale_s;
 	bool strict_owner;
-	struct ticket_key command_key; /* for commands of his .forward */
+	struct ticket_key key; /* signs commands of his .forward, or see below */
 	/*
-	 * Of a login user's process: what his .forward may be called, and his
-	 * mailbox, as the configuration has it.  NULL in all others, whose one
-	 * directory is for mail.
+	 * Of a login user's process: who he is, what his .forward may be
+	 * called, and his mailbox, as the configuration has it.  NULL in all
+	 * others, whose one directory is for mail: for files of aliases, if
+	 * there is a key, by which lookup says which; or for virtual mailboxes.
 	 */
-	char *forward_path, *home_mailbox;
+	char *user, *home, *forward_path, *home_mailbox, *spool;
 	struct named includes, files; /* that his .forward has */
 	void (*idle)(void *arg); /* nobody asks any more */
 	void *idle_arg;
@@ -148,8 +149,10 @@ void delivery_done(struct delivery *d);
 bool named_forward(const struct mailbox *mb, struct str path);
 /* Remember what a file of his that was read names. */
 void named_note(struct mailbox *mb, struct str text);
-/* Is there one that ends with this path? */
-bool named_in(const struct named *n, struct str path);
+/* Is one of them this path beneath dir? */
+bool named_in(const struct named *n, const char *dir, struct str path);
+/* Who has a login: `NAME:HOME`, on SLOT_KEY behind the key. */
+void named_birth(struct mailbox *mb, struct str birth);
 void named_clear(struct named *n);
 
 /* --- batch.c -------------------------------------------------------------- */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "boot/boot.h"
 #include "edge/edges.h"
 #include "log/log.h"
@@ -126,6 +127,25 @@ on_config(void *arg)
 		on_stop(0, mb);
 }
 
+/* What we may write, and may sign, if it is not for the asker to say. */
+static void
+read_birth(struct mailbox *mb)
+{
+	static char text[MAILBOX_BIRTH_MAX];
+	const struct conf *c = boot_conf();
+	ssize_t n;
+
+	if (ticket_key_read(&mb->key, SLOT_KEY) == -1)
+		return;
+	n = fd_pread_all(SLOT_KEY, text, sizeof(text), sizeof(mb->key.key));
+	if (n <= 0)
+		return;
+	named_birth(mb, str_make(text, (size_t)n));
+	mb->forward_path = str_dup(conf_str(c, P_FORWARD_PATH));
+	mb->home_mailbox = str_dup(conf_str(c, P_HOME_MAILBOX));
+	mb->spool = str_dup(conf_str(c, P_MAIL_SPOOL_DIRECTORY));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -140,13 +160,7 @@ main(int argc, char *argv[])
 	mailbox.instance = boot_instance();
 	mailbox.idle = on_idle;
 	read_config(&mailbox);
-	/* Only where it is somebody's who may have a .forward. */
-	if (ticket_key_read(&mailbox.command_key, SLOT_KEY) == 0) {
-		mailbox.forward_path =
-		    str_dup(conf_str(boot_conf(), P_FORWARD_PATH));
-		mailbox.home_mailbox =
-		    str_dup(conf_str(boot_conf(), P_HOME_MAILBOX));
-	}
+	read_birth(&mailbox);
 
 	boot_seal(peers, NELEM(peers), &hooks, &mailbox);
 	if (sealed_fstat(SLOT_DIR, &st) == 0 && S_ISDIR(st.st_mode))

@@ -61,22 +61,28 @@ matches(struct str pattern, struct str path)
 	return false;
 }
 
-/* Where the home ends in a word of forward_path: what a path there begins with. */
+/* A word of forward_path begins with the home, by its name or as it is. */
 static bool
-word_matches(struct str word, struct str path)
+word_matches(const char *home, struct str word, struct str path)
 {
 	static const struct str homes[] = { { "$home/", 6 }, { "${home}/", 8 },
 		{ "$(home)/", 8 } };
+	struct str h = str_of(home);
+	struct buf full;
+	bool ok;
 
 	for (size_t i = 0; i < NELEM(homes); i++)
 		if (str_starts(word, homes[i]))
 			return matches(str_sub(word, homes[i].n, word.n), path);
-	/* We are not told what our home is called. */
-	for (size_t i = 0; i + 1 < word.n; i++)
-		if (word.p[i] == '/' && word.p[i + 1] != '$' &&
-		    matches(str_sub(word, i + 1, word.n), path))
-			return true;
-	return false;
+	while (h.n > 1 && h.p[h.n - 1] == '/')
+		h.n--;
+	buf_init(&full, 2 * MAILBOX_PATH + MAILBOX_BIRTH_MAX);
+	buf_str(&full, h);
+	buf_putc(&full, '/');
+	buf_str(&full, path);
+	ok = !buf_full(&full) && matches(word, buf_get(&full));
+	buf_clear(&full);
+	return ok;
 }
 
 bool
@@ -88,7 +94,7 @@ named_forward(const struct mailbox *mb, struct str path)
 		return false;
 	list = str_of(mb->forward_path);
 	while (str_token(&list, ", \t\r\n", &word))
-		if (word_matches(word, path))
+		if (word_matches(mb->home, word, path))
 			return true;
 	return false;
 }
@@ -134,18 +140,39 @@ named_note(struct mailbox *mb, struct str text)
 	}
 }
 
-/* They have whole paths, and we know what follows our directory in them. */
-bool
-named_in(const struct named *n, struct str path)
+/* They have whole paths, in which any number of slashes is one. */
+static bool
+is_beneath(struct str whole, struct str dir, struct str path)
 {
-	for (size_t i = 0; i < NAMED_MAX && n->v[i] != NULL; i++) {
-		struct str s = str_of(n->v[i]);
+	while (dir.n > 1 && dir.p[dir.n - 1] == '/')
+		dir.n--;
+	if (dir.n < 2 || !str_starts(whole, dir) || whole.n <= dir.n ||
+	    whole.p[dir.n] != '/')
+		return false;
+	whole = str_sub(whole, dir.n, whole.n);
+	while (whole.n > 0 && whole.p[0] == '/')
+		whole = str_sub(whole, 1, whole.n);
+	return str_eq(whole, path);
+}
 
-		if (s.n > path.n && str_ends(s, path) &&
-		    s.p[s.n - path.n - 1] == '/')
+bool
+named_in(const struct named *n, const char *dir, struct str path)
+{
+	for (size_t i = 0; i < NAMED_MAX && n->v[i] != NULL; i++)
+		if (is_beneath(str_of(n->v[i]), str_of(dir), path))
 			return true;
-	}
 	return false;
+}
+
+void
+named_birth(struct mailbox *mb, struct str birth)
+{
+	struct str name;
+
+	if (!str_token(&birth, ":", &name))
+		return;
+	mb->user = str_dup(name);
+	mb->home = str_dup(str_sub(birth, 1, birth.n)); /* the colon */
 }
 
 void

@@ -171,29 +171,43 @@ delivery_new(struct mailbox *mb, struct client *c, uint64_t id,
 	return d;
 }
 
+/* A name in the mail spool, of his file or Maildir. */
+static bool
+is_in_spool(const struct mailbox *mb, const struct mailbox_write *w)
+{
+	struct str name = w->path;
+
+	if (str_ends(name, STR("/")))
+		name.n--;
+	return w->root == MAILBOX_SPOOL && str_eq(name, str_of(mb->user));
+}
+
 /*
  * A user's files are not for local to choose: his mailbox, and what he has
- * written in his .forward.
+ * written in his .forward.  Nor are those of aliases, in whose directory we
+ * may be.
  */
 static bool
 may_write(const struct mailbox *mb, const struct mailbox_write *w)
 {
-	ptrdiff_t slash;
 	struct str home;
 
-	if (mb->forward_path == NULL)
+	if (!mb->key.have)
 		return true;
-	/* A name in the mail spool, of a file or a Maildir. */
-	slash = str_chr(w->path, '/');
-	if (w->root == MAILBOX_SPOOL &&
-	    (slash == -1 || (size_t)slash + 1 == w->path.n))
+	if (mb->user == NULL)
+		return w->root == MAILBOX_HOME &&
+		    (w->flags & MAILBOX_FILE) != 0 &&
+		    ticket_command_ok(&mb->key, COMMAND_FILE, 0, STR_NONE,
+			w->path, w->expires, w->ticket);
+	if (is_in_spool(mb, w))
 		return true;
 	home = str_of(mb->home_mailbox);
 	while (home.n > 0 && home.p[0] == '/')
 		home = str_sub(home, 1, home.n);
 	return (w->root == MAILBOX_HOME && home.n > 0 &&
 		   str_eq(home, w->path)) ||
-	    named_in(&mb->files, w->path);
+	    named_in(&mb->files, w->root == MAILBOX_HOME ? mb->home : mb->spool,
+		w->path);
 }
 
 static void
@@ -216,7 +230,9 @@ on_write(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	}
 	if (!may_write(mb, w)) {
 		answer(ch, id, FATE_DEFERRED, "4.2.0",
-		    "neither home_mailbox nor .forward names this file");
+		    mb->user == NULL ? "no alias names this file" :
+				       "neither home_mailbox nor .forward "
+				       "names this file");
 		return;
 	}
 	if (mb->root_fd[w->root] == -1) {
@@ -262,7 +278,7 @@ answer_signed(struct user_file *f)
 {
 	struct mailbox_signed rec = { .status = f->status,
 		.expires = ticket_expiry() };
-	const struct ticket_key *k = &f->mb->command_key;
+	const struct ticket_key *k = &f->mb->key;
 
 	if (rec.status == MAILBOX_READ_OK && !user_file_has(f))
 		rec.status = MAILBOX_READ_NONE;
@@ -319,7 +335,7 @@ static bool
 may_read(const struct mailbox *mb, struct str path, bool sign)
 {
 	return named_forward(mb, path) ||
-	    (!sign && named_in(&mb->includes, path));
+	    (!sign && named_in(&mb->includes, mb->home, path));
 }
 
 /* Read it, or say at once why not. */
@@ -413,6 +429,9 @@ mailbox_clear(struct mailbox *mb)
 	timer_clear(&mb->linger);
 	named_clear(&mb->includes);
 	named_clear(&mb->files);
+	free(mb->user);
+	free(mb->home);
+	free(mb->spool);
 	free(mb->forward_path);
 	free(mb->home_mailbox);
 	batch_clear(mb);

@@ -14,7 +14,6 @@ struct maps_memo {
 	char *key; /* what was asked; NULL: nothing */
 	char *value;
 	bool found;
-	uint32_t owner;
 	int64_t until_ms;
 };
 
@@ -72,8 +71,7 @@ slot(struct maps *m, const char *key)
 
 /* Takes the key over. */
 static void
-remember(struct maps *m, char *key, bool found, struct str value,
-    uint32_t owner)
+remember(struct maps *m, char *key, bool found, struct str value)
 {
 	struct maps_memo *e = slot(m, key);
 
@@ -81,7 +79,6 @@ remember(struct maps *m, char *key, bool found, struct str value,
 	e->key = key;
 	e->value = str_dup(value);
 	e->found = found;
-	e->owner = owner;
 	e->until_ms = loop_now(m->loop) + MAPS_MS;
 }
 
@@ -97,7 +94,6 @@ at_hand(struct map_call *c)
 	if (e->key != NULL && strcmp(e->key, c->key) == 0 &&
 	    loop_now(c->m->loop) < e->until_ms) {
 		free(c->key);
-		c->owner = e->owner;
 		c->fn(e->found ? MAP_FOUND : MAP_NONE, str_of(e->value),
 		    c->arg);
 		return true;
@@ -118,7 +114,7 @@ answer(struct map_call *c, int status, struct str value)
 		c->fn(MAP_LATER, value, c->arg);
 		return;
 	}
-	remember(c->m, c->key, status == LOOKUP_FOUND, value, c->owner);
+	remember(c->m, c->key, status == LOOKUP_FOUND, value);
 	c->fn(status == LOOKUP_FOUND ? MAP_FOUND : MAP_NONE, value, c->arg);
 }
 
@@ -130,8 +126,6 @@ on_answer(unsigned type, const void *rec, int *fds, void *arg)
 	struct map_call *c = arg;
 
 	(void)fds;
-	if (type != 0)
-		c->owner = a->owner;
 	if (type == 0)
 		answer(c, -1, STR("no lookup service"));
 	else

@@ -42,7 +42,6 @@ struct map_call {
 	char *key;
 	map_fn *fn;
 	void *arg;
-	uint32_t owner; /* of the table's file, when fn is called */
 };
 
 /* lookup is where the channel is found.  Draws a random key. */

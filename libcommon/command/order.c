@@ -125,6 +125,8 @@ has_kind(const struct conf *c, enum command_kind kind)
 		    conf_has(c, P_ALLOW_MAIL_TO_COMMANDS, "include");
 	case COMMAND_FORWARD:
 		return conf_has(c, P_ALLOW_MAIL_TO_COMMANDS, "forward");
+	case COMMAND_FILE: /* is none */
+		return false;
 	case COMMAND_MASTER:
 	case COMMAND_MAILBOX: /* the text is the configuration's own */
 		break;

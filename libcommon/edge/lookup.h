@@ -45,15 +45,13 @@ enum find_flags {
 };
 
 /*
- * answer.flags: FIND_EXT_USED when the key had the extension in it.  owner is
- * whose file a table that was found by FIND_PLAIN is; 0: root's, or no file.
+ * answer.flags: FIND_EXT_USED when the key had the extension in it.
  */
 #define FIND_EXT_USED 0x1
 
 #define lookup_answer_FIELDS(F) \
 	F(U8, status) \
 	F(U8, flags) \
-	F(U32, owner) \
 	F(STR, key, LOOKUP_KEY_MAX) \
 	F(STR, value, LOOKUP_VALUE_MAX)
 
@@ -79,8 +77,7 @@ enum lookup_status {
 /*
  * local: a piece of an :include: file that this alias of alias_maps names, or
  * another such file that was read for it.  The stamp is the same for all pieces
- * of a file that has not changed; owner is with whose rights files that it
- * names are written.
+ * of a file that has not changed.
  */
 #define lookup_include_FIELDS(F) \
 	F(STR, alias, LOOKUP_KEY_MAX) \
@@ -91,17 +88,16 @@ enum lookup_status {
 	F(U8, status) \
 	F(U8, more) \
 	F(U64, stamp) \
-	F(U32, owner) \
 	F(STR, text, LOOKUP_VALUE_MAX)
 
 /*
- * local: a command that this alias of alias_maps names (or the :include: file
- * that it names), or what mailbox_command_maps says of a user (key; text and
- * path are empty).  The answer has the ticket that makes the broker run it,
- * and whose file it stood in.
+ * local: a command or /file that this alias of alias_maps names (or the
+ * :include: file that it names), or what mailbox_command_maps says of a user
+ * (key; text and path are empty).  The answer has the ticket with which it is
+ * run or written, and whose file it stood in.
  */
 #define lookup_command_FIELDS(F) \
-	F(U8, kind) /* COMMAND_ALIAS, COMMAND_MAPS */ \
+	F(U8, kind) /* COMMAND_ALIAS, COMMAND_FILE, COMMAND_MAPS */ \
 	F(STR, key, LOOKUP_KEY_MAX) \
 	F(STR, path, 512) \
 	F(STR, text, COMMAND_TEXT_MAX)

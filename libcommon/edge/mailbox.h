@@ -14,6 +14,9 @@
  * Maildir, else it is an mbox file.  prefix goes before the content
  * (Return-Path:, X-Original-To:, Delivered-To:, each line with its LF).  The
  * answer is on disk when it comes.
+ *
+ * Where the process has the directory of an alias's /file, it writes what lookup
+ * vouched for (ticket, good until expires), and nothing else.
  */
 #define mailbox_write_FIELDS(F) \
 	F(U8, root) \
@@ -21,6 +24,8 @@
 	F(STR, path, 1024) \
 	F(STR, sender, ADDR_MAX) /* of the mbox From_ line */ \
 	F(STR, prefix, 8192) \
+	F(U32, expires) \
+	F(U64, ticket) \
 	F(U64, limit) /* bytes the mailbox (message) may have, 0: any */ \
 	F(U64, offset) \
 	F(U64, size) \
@@ -37,6 +42,12 @@ enum mailbox_flags {
 	MAILBOX_FCNTL = 0x4,
 	MAILBOX_FILE = 0x8, /* an alias target: append, whatever it is */
 };
+
+/*
+ * On SLOT_KEY it finds its key, and behind that, of a login user, `NAME:HOME`.
+ * A process without a key writes virtual mailboxes.
+ */
+#define MAILBOX_BIRTH_MAX 1100
 
 /* fate: enum fate. */
 #define mailbox_written_FIELDS(F) \

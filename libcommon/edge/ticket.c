@@ -140,6 +140,25 @@ ticket_socket_ok(const struct ticket_key *root, struct str nexthop,
 	    ticket_route_ok(&k, nexthop, ticket);
 }
 
+struct str
+ticket_file_name(struct str path, struct str *dir)
+{
+	size_t end = path.n, at;
+
+	while (end > 1 && path.p[end - 1] == '/') /* a Maildir */
+		end--;
+	for (at = end; at > 0 && path.p[at - 1] != '/'; at--)
+		;
+	*dir = str_sub(path, 0, at > 1 ? at - 1 : 1);
+	return str_sub(path, at, path.n);
+}
+
+struct ticket_key
+ticket_file_key(const struct ticket_key *tables, struct str owner_dir)
+{
+	return ticket_derive(tables, owner_dir);
+}
+
 uint64_t
 ticket_command(const struct ticket_key *k, uint8_t kind, uint32_t uid,
     struct str user, struct str text, uint32_t expires)

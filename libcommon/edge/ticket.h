@@ -28,6 +28,9 @@
  *   by rewrite; qmgr, which was born with that key, takes no other.
  * - The commands in tables are signed by lookup, those in a user's .forward by
  *   his mailbox process; the launcher runs no others.
+ * - The files that aliases name are signed by lookup; the mailbox process that
+ *   was made for their directory, and born with the key of it and its owner,
+ *   writes no others.
  *
  * Tickets for addresses and commands end after some minutes.  Those for routes
  * and ways last as long as the key: a message that is read back from disk is
@@ -90,6 +93,14 @@ bool ticket_way_ok(const struct ticket_key *k, const struct ticket_way *w,
 /* A next hop that is a socket, by rewrite; root is what the launcher has. */
 bool ticket_socket_ok(const struct ticket_key *root, struct str nexthop,
     uint64_t ticket);
+
+/*
+ * A /file of an alias: its directory and its name there (a Maildir's has its
+ * slash); and what is signed by, of the key of tables.  owner_dir: `UID:DIR`.
+ */
+struct str ticket_file_name(struct str path, struct str *dir);
+struct ticket_key ticket_file_key(const struct ticket_key *tables,
+    struct str owner_dir);
 
 uint64_t ticket_command(const struct ticket_key *k, uint8_t kind, uint32_t uid,
     struct str user, struct str text, uint32_t expires);

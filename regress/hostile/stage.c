@@ -711,7 +711,8 @@ victim_exec(const struct policy *p, const struct sandbox_place *place,
 	for (size_t i = 0; i < p->nslots; i++)
 		if (p->slots[i].fd == SLOT_KEY)
 			fds[n++] = (struct cradle_fd){ SLOT_KEY,
-				memfd_from("key", "0123456789abcdef", 16) };
+				memfd_from("key", "0123456789abcdefuser:/mine",
+				    26) };
 	buf_init(&text, 256);
 	place_format(place, &text);
 	argv[0] = path;

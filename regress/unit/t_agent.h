@@ -124,7 +124,6 @@ play_find(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	if (v != NULL) {
 		a.status = LOOKUP_FOUND;
 		a.value = str_of(v);
-		a.owner = line_owner(s, f->key);
 	}
 	chan_answer(ch, LOOKUP_ANSWER, id, &a, NULL);
 }
@@ -169,7 +168,6 @@ play_include(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		a.text = str_sub(str_of(v), (size_t)q->offset,
 		    (size_t)q->offset + 10);
 		a.more = q->offset + 10 < strlen(v);
-		a.owner = line_owner(s, q->path);
 	}
 	chan_answer(ch, LOOKUP_TEXT, id, &a, NULL);
 }
@@ -338,13 +336,13 @@ play_done(unsigned type, const void *rec, int *fds, void *arg)
 	loop_stop(s->loop, 0);
 }
 
-/* Any command is vouched for, and ends well at once; it is noted. */
+/* Any command or file is vouched for, and ends well at once; it is noted. */
 static char stage_ran[512];
 static struct chan *stage_run;
 
 static void
 play_sign(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
-    UNUSED void *arg)
+    void *arg)
 {
 	const struct lookup_command *q = rec;
 	struct lookup_signed a = { .status = LOOKUP_FOUND,
@@ -352,6 +350,8 @@ play_sign(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
 		.ticket = 1,
 		.text = q->text };
 
+	if (q->kind == COMMAND_FILE)
+		a.uid = line_owner(arg, q->path.n > 0 ? q->path : q->key);
 	if (q->kind == COMMAND_MAPS)
 		a.status = LOOKUP_NOT_FOUND;
 	chan_answer(ch, LOOKUP_SIGNED, id, &a, NULL);

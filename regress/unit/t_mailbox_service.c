@@ -294,6 +294,7 @@ test_read(void **state)
 	assert_int_equal(mkdir(at(b, "dir"), 0700), 0);
 	assert_int_equal(mkfifo(at(b, "fifo"), 0600), 0);
 	start(&a, b, 1);
+	named_birth(&b->mb, STR("u:/home/u"));
 	b->mb.forward_path = xstrdup("$home/$user, $home/nodir/$user");
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		struct mailbox_read r = { .path = str_of(cases[i].path) };
@@ -334,12 +335,17 @@ test_forward_names(void **state)
 		{ "$home/f${extension?/x}", "f/x", true },
 		{ "/home/$user/.forward", ".forward", true },
 		{ "/home/$user/.forward", ".bashrc", false },
+		{ "/home/$user/.forward", "x/.forward", false },
+		{ "/home/$user/f/.forward", "f/.forward", true },
+		{ "/home/$user/f/.forward", ".forward", false },
+		{ "/home//$user/.forward", ".forward", false },
 		{ "/var/forward/$user", ".bashrc", false },
 		{ "", ".forward", false },
 		{ "$", "x", false },
 	};
 	struct box *b = *state;
 
+	named_birth(&b->mb, STR("u:/home/u"));
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		free(b->mb.forward_path);
 		b->mb.forward_path = xstrdup(cases[i].list);
@@ -392,15 +398,21 @@ test_captured_asker(void **state)
 	struct asker a;
 
 	make(at(b, ".forward"),
-	    "|good, :include:/home/u/list\n/home/u/file, /home/u/dir/\n",
+	    "|good, :include:/home/u/list\n/home/u//file, /home/u/dir/\n"
+	    "/home/u/deep/er, /spool/other, /home/user/near\n",
 	    0600);
 	make(at(b, "list"), "|listed, :include:/home/u/more\n", 0600);
 	make(at(b, "more"), "x\n", 0600);
 	make(at(b, "mail"), "|evil\n", 0600);
 	start(&a, b, 1);
+	named_birth(&b->mb, STR("u:/home/u/"));
 	b->mb.forward_path = xstrdup("$home/.forward");
 	b->mb.home_mailbox = xstrdup("/Maildir/");
-	b->mb.command_key.have = true;
+	b->mb.spool = xstrdup("/spool");
+	assert_int_equal(mkdir(at(b, "spool"), 0700), 0);
+	b->mb.root_fd[MAILBOX_SPOOL] =
+	    open(at(b, "spool"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->mb.key.have = true;
 	assert_int_equal(read_it(&a, "mail"), MAILBOX_READ_NONE);
 	assert_int_equal(read_it(&a, "list"), MAILBOX_READ_NONE);
 	assert_int_equal(read_it(&a, ".forward"), MAILBOX_READ_OK);
@@ -415,14 +427,115 @@ test_captured_asker(void **state)
 	ask(&a, ".forward", 0, STR_NONE);
 	ask(&a, ".bashrc", 0, STR_NONE);
 	ask(&a, "Maildir/x", 0, STR_NONE);
+	/* The end of a name that .forward has, here and in the other place. */
+	ask(&a, "er", 0, STR_NONE);
+	ask(&a, "near", 0, STR_NONE);
+	ask(&a, "other", 0, STR_NONE);
+	ask(&a, "file", 1, STR_NONE);
+	/* The mailbox of somebody else. */
+	ask(&a, "v", 1, STR_NONE);
+	ask(&a, "u/new", 1, STR_NONE);
 	loop_run(b->loop);
-	assert_int_equal(a.deferred, 3);
+	assert_int_equal(a.deferred, 9);
+	assert_int_equal(access(at(b, "er"), F_OK), -1);
 	ask(&a, "Maildir/", 0, STR_NONE);
 	ask(&a, "file", 0, STR_NONE);
 	ask(&a, "dir/", 0, STR_NONE);
+	ask(&a, "other", 1, STR_NONE);
+	ask(&a, "u", 1, STR_NONE);
 	loop_run(b->loop);
-	assert_int_equal(a.sent, 3);
+	assert_int_equal(a.sent, 5);
+	assert_int_equal(access(at(b, "spool/other"), F_OK), 0);
+	assert_int_equal(access(at(b, "spool/v"), F_OK), -1);
+	fd_close(&b->mb.root_fd[MAILBOX_SPOOL]);
 	finish(&a);
+}
+
+static void
+ask_file(struct asker *a, const char *path, uint8_t flags, uint32_t expires,
+    uint64_t ticket)
+{
+	struct mailbox_write w = { .flags = flags,
+		.path = str_of(path),
+		.sender = STR("s@example.com"),
+		.size = 3,
+		.expires = expires,
+		.ticket = ticket };
+	int fd = memfd_from("m", "m\n\n", 3);
+
+	a->want++;
+	chan_ask(a->ch, MAILBOX_WRITE, &w, &fd, on_written, a);
+	loop_run(a->b->loop);
+}
+
+/*
+ * The process of a directory with files of aliases writes those that lookup
+ * signed for this directory and owner, and no others.
+ */
+static void
+test_alias_files(void **state)
+{
+	const struct ticket_key tables = { .key = "tables' key 123",
+		.have = true };
+	const struct ticket_key ours = ticket_file_key(&tables, STR("7:/var/l"));
+	const struct ticket_key his = ticket_file_key(&tables, STR("8:/var/l"));
+	const struct ticket_key next = ticket_file_key(&tables, STR("7:/var/m"));
+	uint32_t then = ticket_expiry();
+#define SIGNED(k, kind, name, e) \
+	ticket_command(&(k), kind, 0, STR_NONE, STR(name), e)
+	uint64_t good = SIGNED(ours, COMMAND_FILE, "log", then);
+	const struct {
+		const char *path;
+		uint8_t flags;
+		uint32_t expires;
+		uint64_t ticket;
+	} bad[] = {
+		{ "log", MAILBOX_FILE, then, 0 },
+		{ "log", MAILBOX_FILE, then, good + 1 },
+		{ "log", MAILBOX_FILE, then + 1, good },
+		{ "log", 0, then, good },
+		{ "log/", MAILBOX_FILE, then, good },
+		{ "other", MAILBOX_FILE, then, good },
+		{ "log", MAILBOX_FILE, then - 2 * TICKET_SECONDS,
+		    SIGNED(ours, COMMAND_FILE, "log",
+			then - 2 * TICKET_SECONDS) },
+		{ "log", MAILBOX_FILE, then,
+		    SIGNED(ours, COMMAND_ALIAS, "log", then) },
+		{ "log", MAILBOX_FILE, then,
+		    SIGNED(his, COMMAND_FILE, "log", then) },
+		{ "log", MAILBOX_FILE, then,
+		    SIGNED(next, COMMAND_FILE, "log", then) },
+		{ "log", MAILBOX_FILE, then,
+		    SIGNED(tables, COMMAND_FILE, "log", then) },
+		{ "../l/log", MAILBOX_FILE, then,
+		    SIGNED(ours, COMMAND_FILE, "../l/log", then) },
+	};
+	struct box *b = *state;
+	struct asker a;
+	struct str dir;
+
+	start(&a, b, 1);
+	b->mb.key = ours;
+	for (size_t i = 0; i < NELEM(bad); i++)
+		ask_file(&a, bad[i].path, bad[i].flags, bad[i].expires,
+		    bad[i].ticket);
+	assert_int_equal(a.sent, 0);
+	assert_int_equal(access(at(b, "log"), F_OK), -1);
+	ask_file(&a, "log", MAILBOX_FILE, then, good);
+	ask_file(&a, "dir/", MAILBOX_FILE, then,
+	    SIGNED(ours, COMMAND_FILE, "dir/", then));
+	assert_int_equal(a.sent, 2);
+	finish(&a);
+
+	/* How lookup cuts them. */
+	assert_true(str_eq(ticket_file_name(STR("/var/l/log"), &dir),
+	    STR("log")));
+	assert_true(str_eq(dir, STR("/var/l")));
+	assert_true(str_eq(ticket_file_name(STR("/var/l/dir//"), &dir),
+	    STR("dir//")));
+	assert_true(str_eq(dir, STR("/var/l")));
+	assert_true(str_eq(ticket_file_name(STR("/log"), &dir), STR("log")));
+	assert_true(str_eq(dir, STR("/")));
 }
 
 /* With nobody there, and nothing in hand, it says so after a while. */
@@ -464,6 +577,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_forward_names, box_setup,
 		    box_teardown),
 		cmocka_unit_test_setup_teardown(test_captured_asker, box_setup,
+		    box_teardown),
+		cmocka_unit_test_setup_teardown(test_alias_files, box_setup,
 		    box_teardown),
 		cmocka_unit_test_setup_teardown(test_idle, box_setup,
 		    box_teardown),
