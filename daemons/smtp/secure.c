@@ -305,6 +305,9 @@ secure_step(struct session *s)
 		if (s->st->tls_wrapper) {
 			session_await(s, STAGE_GREETING);
 			session_watch(s);
+			/* It may be here: no readiness tells of that. */
+			if (tls_pending(s->tls))
+				turn_ask(&s->tls_turn);
 		} else {
 			hello_again(s);
 		}

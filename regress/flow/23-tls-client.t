@@ -45,7 +45,7 @@ openssl(qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes),
 
 # What a server does is in the local part of its port's mode.
 spew("$dir/server.py", <<'END');
-import json, socket, ssl, sys, threading
+import io, json, socket, ssl, sys, threading
 where, cert, key, out, own = sys.argv[1:6]
 ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 ctx.load_cert_chain(cert, key)
@@ -62,16 +62,46 @@ def note(**kw):
         with open(out, 'a') as f:
             f.write(json.dumps(kw) + '\n')
 
+# TLS 1.2 ends with the server's words: its greeting comes with them, in one
+# piece.
+class Eager(io.RawIOBase):
+    def __init__(self, c):
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(cert, key)
+        ctx.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.c, self.here, self.there = c, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.o = ctx.wrap_bio(self.here, self.there, server_side=True)
+        self.until(self.o.do_handshake)
+        self.write(b'220 mx.far.example ESMTP\r\n')
+    def until(self, what):
+        while True:
+            try: return what()
+            except ssl.SSLWantReadError:
+                self.c.sendall(self.there.read())
+                more = self.c.recv(65536)
+                if more: self.here.write(more)
+                else: self.here.write_eof()
+    def readable(self): return True
+    def writable(self): return True
+    def readinto(self, b): return self.until(lambda: self.o.read(len(b), b))
+    def write(self, b):
+        self.o.write(b); self.c.sendall(self.there.read())
+        return len(b)
+    def getpeercert(self): return None
+
 def session(c, mode):
     tls = None
     try:
         if mode == 'wrapper':
             c = ctx.wrap_socket(c, server_side=True)
             tls = c.version()
-        f = c.makefile('rwb')
+        if mode == 'eager':
+            c = Eager(c)
+            tls = c.o.version()
+        f = io.BufferedRWPair(c, c) if mode == 'eager' else c.makefile('rwb')
         def say(s):
             f.write(s.encode() + b'\r\n'); f.flush()
-        say('220 mx.far.example ESMTP')
+        if mode != 'eager': say('220 mx.far.example ESMTP')
         mail = {}
         while True:
             line = f.readline()
@@ -79,7 +109,7 @@ def session(c, mode):
             word = line.decode('latin1').strip()
             verb = word.split(' ')[0].upper()
             if verb == 'EHLO':
-                if tls is None and mode not in ('none', 'wrapper'):
+                if tls is None and mode not in ('none', 'wrapper', 'eager'):
                     say('250-mx.far.example\r\n250-PIPELINING\r\n250 STARTTLS')
                 else:
                     say('250-mx.far.example\r\n250 PIPELINING')
@@ -129,7 +159,7 @@ def serve(s, mode):
 
 ports = {}
 for mode in ('tls', 'none', 'refuse', 'broken', 'inject', 'wrapper',
-             'strict'):
+             'strict', 'eager'):
     s = socket.socket(); s.bind((where, 0)); s.listen(50)
     ports[mode] = s.getsockname()[1]
     threading.Thread(target=serve, args=(s, mode), daemon=True).start()
@@ -274,6 +304,11 @@ $seen = got(0);
 like(fate('l@wrapped-wrapper.example'), qr/status=sent/, 'TLS from the first byte on');
 my ($w) = grep { ($_->{mode} // '') eq 'wrapper' && $_->{tls} } got($seen + 1);
 is($w->{tls}, 'TLSv1.3', 'indeed');
+$seen = got(0);
+like(fate('q@wrapped-eager.example'), qr/status=sent/,
+    'a greeting in one piece with the end of the handshake');
+($w) = grep { ($_->{mode} // '') eq 'eager' && $_->{tls} } got($seen + 1);
+is($w->{tls}, 'TLSv1.2', 'indeed');
 $seen = got(0);
 like(fate('m@wrapped-none.example'), qr/dsn=4\.7\.5, status=deferred/,
     'a server that knows nothing of it');
