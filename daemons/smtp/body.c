@@ -15,7 +15,10 @@
 void
 body_init(struct body *b, struct content *c, size_t limit)
 {
-	*b = (struct body){ .content = c, .limit = limit, .bol = true };
+	/* A line that goes on has a blank and something. */
+	*b = (struct body){ .content = c,
+		.limit = limit == 1 ? 2 : limit,
+		.bol = true };
 	content_rewind(c);
 }
 

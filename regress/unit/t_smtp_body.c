@@ -41,6 +41,7 @@ static const struct {
 	{ "abc\n", 3, "abc\r\n.\r\n", "just fits" },
 	{ ".bcd\n", 3, "..bc\r\n d\r\n.\r\n", "folded with a dot" },
 	{ "abc.d\n", 3, "abc\r\n .d\r\n.\r\n", "a dot behind a fold" },
+	{ "abc\n", 1, "ab\r\n c\r\n.\r\n", "a line has a blank and something" },
 	{ "abcdef\n", 0, "abcdef\r\n.\r\n", "no limit" },
 	{ "\303\244\n", 998, "\303\244\r\n.\r\n", "8 bits" },
 };
