@@ -66,6 +66,7 @@ bool outcome_wanted(enum bounce_kind kind, const struct outcome *r);
 struct out {
 	int fd; /* borrowed */
 	struct buf b;
+	uint64_t total; /* bytes so far */
 	bool failed;
 };
 

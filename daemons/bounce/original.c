@@ -10,11 +10,28 @@
 
 #define HEADER_MAX ((size_t)128 << 10)
 
+/* For the line before and the lines behind it. */
+#define AROUND 512
+
+/*
+ * How much there is room for: a notice that is larger than a message may be
+ * would be refused, and nobody would hear of anything.
+ */
+static uint64_t
+room(const struct job *j, const struct out *o)
+{
+	uint64_t max = (uint64_t)conf_size(j->b->conf, P_MESSAGE_SIZE_LIMIT);
+
+	if (max == 0)
+		return UINT64_MAX;
+	return max > o->total + AROUND ? max - o->total - AROUND : 0;
+}
+
 /* A postmaster has no business with the body (NOT-15 in the tests). */
 static bool
-headers_only(const struct job *j, uint64_t size)
+headers_only(const struct job *j, const struct out *o, uint64_t size)
 {
-	return j->reader == READER_POSTMASTER ||
+	return size > room(j, o) || j->reader == READER_POSTMASTER ||
 	    j->make.kind == BOUNCE_DELAYED || j->make.kind == BOUNCE_SUCCESS ||
 	    j->make.kind == BOUNCE_STATUS ||
 	    j->make.ret == ENV_RET_HDRS ||
@@ -51,16 +68,20 @@ copy_all(struct content *c, struct out *o)
 	return k;
 }
 
-/* Up to the first empty line. */
+/* Up to the first empty line, or max bytes. */
 static int
-copy_header(struct content *c, struct out *o)
+copy_header(struct content *c, struct out *o, uint64_t max)
 {
 	struct str piece;
-	size_t n = 0;
+	uint64_t n = 0;
 	int k, part;
 
-	while ((k = content_line(c, &piece, &part)) == 1 && n < HEADER_MAX) {
-		if ((part & CONTENT_FIRST) != 0 && piece.n == 0)
+	while ((k = content_line(c, &piece, &part)) == 1) {
+		bool first = (part & CONTENT_FIRST) != 0;
+
+		if (n + piece.n >= max && !first)
+			out_puts(o, "\n"); /* the line is cut here */
+		if (n + piece.n >= max || (first && piece.n == 0))
 			return 0;
 		out_str(o, piece);
 		if ((part & CONTENT_LAST) != 0)
@@ -73,6 +94,7 @@ copy_header(struct content *c, struct out *o)
 int
 original_write(const struct job *j, struct out *o)
 {
+	uint64_t max = room(j, o);
 	struct content c;
 	bool header;
 	int rc;
@@ -80,9 +102,10 @@ original_write(const struct job *j, struct out *o)
 	if (content_init(&c, j->fd, j->make.offset, j->make.size, j->edits,
 		j->nedits) == -1)
 		return -1;
-	header = headers_only(j, content_size(&c));
+	header = headers_only(j, o, content_size(&c));
 	part_head(j, o, header);
-	rc = header ? copy_header(&c, o) : copy_all(&c, o);
+	rc = header ? copy_header(&c, o, max < HEADER_MAX ? max : HEADER_MAX) :
+		      copy_all(&c, o);
 	content_clear(&c);
 	return rc;
 }

@@ -19,6 +19,7 @@ out_init(struct out *o, int fd)
 {
 	o->fd = fd;
 	o->failed = false;
+	o->total = 0;
 	buf_init(&o->b, 2 * BLOCK);
 }
 
@@ -47,6 +48,7 @@ out_str(struct out *o, struct str s)
 		struct str piece = str_sub(s, 0, BLOCK);
 
 		buf_str(&o->b, piece);
+		o->total += piece.n;
 		if (o->b.len >= BLOCK)
 			flush(o);
 		s = str_sub(s, piece.n, s.n);
