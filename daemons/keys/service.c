@@ -295,6 +295,8 @@ ask_all(struct service *sv)
 	for (size_t i = 0; i < sv->nfetch; i++) {
 		struct broker_key q = { .file = str_of(sv->fetch[i].name) };
 
+		if (q.file.n > 512)
+			q.file.n = 512; /* is then no file of ours */
 		sv->fetch[i].ask = chan_ask(sv->keys->broker, BROKER_KEY, &q,
 		    NULL, on_file, &sv->fetch[i]);
 	}

@@ -53,14 +53,23 @@ alias_items(struct errand *e, struct str text, bool lines, enum origin origin,
 
 /* --- owners --------------------------------------------------------------- */
 
-/* A name without a domain is one of ours. */
+/*
+ * A name without a domain is one of ours.  NULL for one that is no sender, or
+ * too long to be: a pattern may know any name, and one for its owner.
+ */
 static char *
 qualify(const struct errand *e, struct str name)
 {
-	if (str_rchr(name, '@') != -1)
-		return str_dup(name);
-	return xasprintf(STR_FMT "@" STR_FMT, STR_ARG(name),
-	    STR_ARG(conf_str(e->lo->conf, P_MYORIGIN)));
+	char *addr = str_rchr(name, '@') != -1 ?
+	    str_dup(name) :
+	    xasprintf(STR_FMT "@" STR_FMT, STR_ARG(name),
+		STR_ARG(conf_str(e->lo->conf, P_MYORIGIN)));
+
+	if (!addr_valid(str_of(addr))) {
+		free(addr);
+		addr = NULL;
+	}
+	return addr;
 }
 
 /* The address behind owner-list, when it is one address. */
@@ -80,10 +89,6 @@ single_address(const struct errand *e, struct str value)
 		}
 	}
 	alias_end(&ap);
-	if (addr != NULL && !addr_valid(str_of(addr))) {
-		free(addr);
-		addr = NULL;
-	}
 	return addr;
 }
 

@@ -24,6 +24,7 @@
 
 #define TRIES_MAX 2  /* a mailbox process may end as we write to it */
 #define FILE_MAX 500 /* bytes of a path */
+#define BOX_PATH_MAX 900 /* the same below its root, of any mailbox */
 
 bool
 file_allowed(const struct errand *e, const struct item *it)
@@ -64,9 +65,12 @@ box_write(struct errand *e, struct box *b, uint8_t root, uint8_t flags,
 		.size = j->size,
 		.edits = j->edits };
 	struct buf prefix;
-	/* Each process gets a descriptor; ours stays for the others. */
-	int fd = fcntl(j->fd, F_DUPFD_CLOEXEC, 6);
+	int fd = -1;
 
+	/* Each process gets a descriptor; ours stays for the others. */
+	errno = ENAMETOOLONG;
+	if (path.n <= BOX_PATH_MAX)
+		fd = fcntl(j->fd, F_DUPFD_CLOEXEC, 6);
 	if (fd == -1) {
 		errand_note(e, FATE_DEFERRED, STR("4.3.0"),
 		    str_of(strerror(errno)));

@@ -11,6 +11,10 @@
 #define MESSAGE "Subject: s\n\nbody\n"
 #define AT "@local.example"
 
+/* A name of 1005 bytes, which an address has just room for. */
+#define TEN(x) x x x x x x x x x x
+#define LONG TEN(TEN("zzzzzzzzzz")) "zzzzz"
+
 static const struct line lines[] = {
 	{ "user", "alice", "1001/home/alice" },
 	{ "user", "bob", "1002/home/bob" },
@@ -39,6 +43,8 @@ static const struct line lines[] = {
 	{ "alias_maps", "ring2", "ring1" },
 	{ "alias_maps", "list", "alice, x@elsewhere.example" },
 	{ "alias_maps", "owner-list", "bob" },
+	{ "alias_maps", LONG, "/var/files/log" },
+	{ "alias_maps", "owner-" LONG, "bob" },
 	{ "alias_maps", "direct", "\\dave" },
 	{ "alias_maps", "null", "/dev/null" },
 	{ "alias_maps", "file", "/var/files/log" },
@@ -456,6 +462,9 @@ test_files(void **state)
 		{ "gina-log", FATE_SENT, "2.0.0",
 		    "delivered to file: ", "1007:/var/files:0:log", NULL,
 		    "with the rights of whoever owns the alias file" },
+		{ LONG, FATE_SENT, "2.0.0", "delivered to file: ",
+		    "0:/var/files:0:log", NULL,
+		    "an owner whose address would be too long is none" },
 		{ "dirfile", FATE_SENT, "2.0.0", "delivered to file: ",
 		    "0:/var/files:0:maildir/", NULL, "a Maildir" },
 		{ "erin", FATE_SENT, "2.0.0", "delivered to file: /home/erin/",
