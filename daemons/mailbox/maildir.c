@@ -164,7 +164,7 @@ static void
 rename_new(struct delivery *d, struct maildir *m)
 {
 	int64_t now = clock_wall_us();
-	char name[sizeof(d->name)];
+	char name[sizeof(d->name)] = "";
 	struct stat st;
 	int rc = -1;
 

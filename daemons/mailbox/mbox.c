@@ -139,11 +139,10 @@ kernel_locks(struct delivery *d)
  * is not meant to be a mailbox; path_parent() has made sure of the rest.
  */
 static int
-open_file(struct target *t, bool *made)
+open_file(struct target *t)
 {
 	int fd = -1;
 
-	*made = false;
 	for (int i = 0; i < 2 && fd == -1; i++) {
 		fd = beneath_open(t->dir_fd, t->name,
 		    O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0);
@@ -151,9 +150,7 @@ open_file(struct target *t, bool *made)
 			break;
 		fd = beneath_open(t->dir_fd, t->name,
 		    O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-		if (fd != -1)
-			*made = true;
-		else if (errno != EEXIST)
+		if (fd == -1 && errno != EEXIST)
 			break;
 	}
 	return fd;
@@ -202,11 +199,16 @@ from_line(const struct delivery *d, const char *before, struct buf *out)
 	buf_puts(out, "\n");
 }
 
-/* With the locks held: write it all, or leave the file as it was. */
+/*
+ * With the locks held: write it all, or leave the file as it was.  Of one that
+ * is empty nobody knows whether its name is on disk: whoever made it, we in an
+ * attempt that failed perhaps, may have left it at that.
+ */
 static void
-append(struct target *t, const struct stat *st, bool made, char *buf)
+append(struct target *t, const struct stat *st, char *buf)
 {
 	struct delivery *d = t->d;
+	bool fresh = st->st_size == 0;
 	uint64_t max = 0;
 	struct buf from;
 	int e = 0;
@@ -221,7 +223,7 @@ append(struct target *t, const struct stat *st, bool made, char *buf)
 	buf_init(&from, 4096);
 	from_line(d, separator(d->file_fd, st->st_size), &from);
 	if (delivery_copy(d, buf_get(&from), max, buf) == -1 ||
-	    fsync(d->file_fd) == -1 || (made && fsync(t->dir_fd) == -1))
+	    fsync(d->file_fd) == -1 || (fresh && fsync(t->dir_fd) == -1))
 		e = errno;
 	buf_clear(&from);
 	if (e == 0) {
@@ -257,7 +259,6 @@ with_dir(struct target *t, char *buf)
 	struct delivery *d = t->d;
 	struct stat st;
 	const char *bad;
-	bool made = false;
 
 	if (dotlock_take(t) == -1) {
 		if (errno == EAGAIN)
@@ -266,7 +267,7 @@ with_dir(struct target *t, char *buf)
 			fail(d, errno, "unable to create lock file");
 		return;
 	}
-	d->file_fd = open_file(t, &made);
+	d->file_fd = open_file(t);
 	if (d->file_fd == -1) {
 		/* A new process is given a mailbox in the mail spool. */
 		d->leave = errno == EACCES && d->root == MAILBOX_SPOOL;
@@ -286,7 +287,7 @@ with_dir(struct target *t, char *buf)
 		snprintf(d->text, sizeof(d->text), "mailbox %s: %s", d->path,
 		    bad);
 	} else {
-		append(t, &st, made, buf);
+		append(t, &st, buf);
 	}
 	fd_close(&d->file_fd);
 	dotlock_drop(t);

@@ -90,7 +90,7 @@ test_batch(void **state)
 	assert_int_equal(symlink("/tmp", at(b, "out")), 0);
 	for (int i = 0; i < BATCH_MAX; i++)
 		v[i] = delivery(b,
-		    i == 3    ? "out/x/" :
+		    i == 3    ? "out/postern-refused/" :
 			i % 2 ? "a/" :
 				"b/",
 		    "", "m\n");
@@ -103,7 +103,7 @@ test_batch(void **state)
 	}
 	assert_int_equal(files_in(at(b, "a/new"), NULL), BATCH_MAX / 2 - 1);
 	assert_int_equal(files_in(at(b, "b/new"), NULL), BATCH_MAX / 2);
-	assert_int_equal(access("/tmp/x", F_OK), -1);
+	assert_int_equal(access("/tmp/postern-refused", F_OK), -1);
 }
 
 /* A directory somebody removed comes again. */
