@@ -99,7 +99,6 @@ struct lookupd {
 	size_t nservices;
 	struct chan *broker; /* where files come from */
 	struct entry_list entries;
-	size_t nentries;
 	struct str delimiter;
 	const char *config_dir;
 	struct ticket_key command_key;

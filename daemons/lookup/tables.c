@@ -19,7 +19,6 @@
 
 #define LOOK_MS 1000 /* how often a table is looked at for changes */
 #define FILES_MAX 128 /* files behind one table */
-#define ENTRIES_MAX 512
 
 struct file {
 	char *path;
@@ -175,27 +174,17 @@ static void
 entry_free(struct entry *e)
 {
 	TAILQ_REMOVE(&e->lk->entries, e, link);
-	e->lk->nentries--;
 	drop_files(e);
 	table_close(&e->table);
 	free(e->spec);
 	free(e);
 }
 
-/* Make room: the one that was looked at longest ago and nobody waits for. */
-static void
-evict(struct lookupd *lk)
-{
-	struct entry *e, *old = NULL;
-
-	TAILQ_FOREACH(e, &lk->entries, link)
-		if (!e->fetching && (old == NULL ||
-		    e->looked_ms < old->looked_ms))
-			old = e;
-	if (old != NULL)
-		entry_free(old);
-}
-
+/*
+ * As many as the configuration names, and no more: only those are asked for,
+ * and a reload forgets them.  None goes before, for a question that has
+ * collected its tables holds them.
+ */
 struct entry *
 entry_get(struct lookupd *lk, struct str spec)
 {
@@ -204,14 +193,11 @@ entry_get(struct lookupd *lk, struct str spec)
 	TAILQ_FOREACH(e, &lk->entries, link)
 		if (str_eq(spec, str_of(e->spec)))
 			return e;
-	if (lk->nentries >= ENTRIES_MAX)
-		evict(lk);
 	e = xcalloc(1, sizeof(*e));
 	e->lk = lk;
 	e->spec = str_dup(spec);
 	TAILQ_INIT(&e->waits);
 	TAILQ_INSERT_TAIL(&lk->entries, e, link);
-	lk->nentries++;
 	return e;
 }
 
