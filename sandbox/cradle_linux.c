@@ -348,17 +348,3 @@ cradle_run(const struct cradle *c, const struct sandbox_place *place,
 	fd_close(&exe);
 	return pid;
 }
-
-void
-sandbox_aloof(void)
-{
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
-void
-sandbox_leash(pid_t parent)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (getppid() != parent)
-		_exit(70);
-}

@@ -12,7 +12,7 @@ ifeq ($(PORT),linux)
 SANDBOX_SRCS += advice.c attest_linux.c audit_fds_linux.c audit_image_linux.c audit_linux.c \
 	audit_peers_linux.c audit_proc_linux.c bpf_eval.c \
 	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
-	linux.c names_linux.c plan.c points_linux.c probe_linux.c \
+	leash_linux.c linux.c names_linux.c plan.c points_linux.c probe_linux.c \
 	sealed_libc_linux.c sealed_linux.c trace_linux.c \
 	trace_text_linux.c violation_linux.c warm_linux.c
 POLC_PARTS += filter_linux names_linux plan

@@ -1,6 +1,6 @@
 COMMON_SRCS += \
 	table/alias_value.c table/cdb_read.c table/cdb_write.c table/index.c \
-	table/load.c table/lookup.c table/rules.c table/source.c \
+	table/load.c table/lookup.c table/names.c table/rules.c table/source.c \
 	table/table.c table/types_cidr.c table/types_combine.c \
 	table/types_pcre.c table/types_regexp.c table/types_simple.c \
 	table/types_text.c
