@@ -4,6 +4,8 @@
  */
 #include <sys/syscall.h>
 
+#include <linux/filter.h>
+
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -13,6 +15,8 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "sandbox/bpf_tidy.h"
+#include "sandbox/linux.h"
 #include "sandbox/promise.h"
 #include "sandbox/sandbox.h"
 
@@ -178,6 +182,27 @@ out:
 	return rc == 0 ? 0 : -1;
 }
 
+/* The program in fd, shorter (bpf_tidy.h). */
+static int
+filter_tidy(int fd)
+{
+	char *text;
+	size_t len;
+	int rc;
+
+	if (fd_slurp(fd, BPF_MAXINSNS * sizeof(struct sock_filter), &text,
+		&len) == -1)
+		return -1;
+	len = bpf_tidy((struct sock_filter *)(void *)text,
+		  len / sizeof(struct sock_filter)) *
+	    sizeof(struct sock_filter);
+	rc = lseek(fd, 0, SEEK_SET) == -1 || fd_write_all(fd, text, len) == -1 ?
+	    -1 :
+	    ftruncate(fd, (off_t)len);
+	free(text);
+	return rc;
+}
+
 static int
 filter_make(const struct policy *policy, bool trace, char *err, size_t err_size)
 {
@@ -194,7 +219,7 @@ filter_make(const struct policy *policy, bool trace, char *err, size_t err_size)
 	}
 	rc = filter_build(policy, &plan, trace, fd, err, err_size);
 	plan_clear(&plan);
-	if (rc == 0 && memfd_seal(fd) == -1) {
+	if (rc == 0 && (filter_tidy(fd) == -1 || memfd_seal(fd) == -1)) {
 		snprintf(err, err_size, "sealing the filter: %s",
 		    strerror(errno));
 		rc = -1;

@@ -10,12 +10,12 @@ POLC_PARTS := polc policy policy_draft policy_names policy_parse policy_text \
 
 ifeq ($(PORT),linux)
 SANDBOX_SRCS += advice.c attest_linux.c audit_fds_linux.c audit_image_linux.c audit_linux.c \
-	audit_peers_linux.c audit_proc_linux.c bpf_eval.c \
+	audit_peers_linux.c audit_proc_linux.c bpf_eval.c bpf_tidy.c \
 	cradle_linux.c descriptor_linux.c filter_linux.c landlock_linux.c \
 	leash_linux.c linux.c names_linux.c plan.c points_linux.c probe_linux.c \
 	sealed_libc_linux.c sealed_linux.c trace_linux.c \
 	trace_text_linux.c violation_linux.c warm_linux.c
-POLC_PARTS += filter_linux names_linux plan
+POLC_PARTS += bpf_tidy filter_linux names_linux plan
 # Programs that compile filters or read capabilities need these; components
 # do not, and --as-needed keeps the libraries out of them.
 BASE_LIBS += -Wl,--as-needed $(call pkg_libs,libseccomp libcap-ng)

@@ -21,6 +21,7 @@
 #include "base/attr.h"
 #include "base/fd.h"
 #include "sandbox/bpf_eval.h"
+#include "sandbox/bpf_tidy.h"
 #include "sandbox/points.h"
 #include "sandbox/policy.h"
 #include "sandbox/promise.h"
@@ -92,6 +93,83 @@ test_eval(void **state)
 	}
 }
 
+/* --- tidying -------------------------------------------------------------- */
+
+#define AND(k) BPF_STMT(BPF_ALU | BPF_AND | BPF_K, k)
+#define YES RET(1)
+#define NO RET(0)
+
+/* a1 is the only argument that they look at. */
+/* clang-format off */
+static const struct untidy {
+	const char *what;
+	size_t left;	/* instructions afterwards */
+	size_t n;
+	struct sock_filter insns[70];
+} untidy[] = {
+	{ "half an argument that does not matter", 4, 7,
+	    { LD(28), AND(0), JEQ(0, 0, 3), LD(24), JEQ(5, 0, 1), YES, NO } },
+	{ "the same, never equal", 1, 7,
+	    { LD(28), AND(0), JEQ(1, 0, 3), LD(24), JEQ(5, 0, 1), YES, NO } },
+	{ "half an argument that does matter", 7, 7,
+	    { LD(28), AND(1), JEQ(0, 0, 3), LD(24), JEQ(5, 0, 1), YES, NO } },
+	{ "what is masked is looked at again", 6, 6,
+	    { LD(24), AND(0), JEQ(0, 0, 2), JEQ(5, 0, 1), YES, NO } },
+	{ "its test is jumped to", 7, 7,
+	    { LD(24), JEQ(7, 2, 0), LD(28), AND(0), JEQ(0, 0, 1), YES, NO } },
+	{ "at least 0xfffffffc", 4, 9,
+	    { LD(24), AND(~1u), JEQ(0xfffffffe, 4, 0), LD(24), JEQ(0xfffffffd,
+	      2, 0), JEQ(0xfffffffc, 1, 0), NO, YES, NO } },
+	{ "at least, but for one", 8, 8,
+	    { LD(24), AND(~1u), JEQ(0xfffffffe, 4, 0), LD(24), JEQ(0xfffffffd,
+	      2, 0), JEQ(0xfffffff8, 1, 0), NO, YES } },
+	{ "one of them leads elsewhere", 9, 9,
+	    { LD(24), AND(~1u), JEQ(0xfffffffe, 4, 0), LD(24), JEQ(0xfffffffd,
+	      3, 0), JEQ(0xfffffffc, 1, 0), NO, YES, RET(2) } },
+	{ "one of them looks elsewhere", 8, 8,
+	    { LD(24), AND(~1u), JEQ(0xfffffffe, 4, 0), LD(28), JEQ(0xfffffffd,
+	      2, 0), JEQ(0xfffffffc, 1, 0), NO, YES } },
+	{ "an instruction of others", 6, 6,
+	    { LD(28), AND(0), JEQ(0, 0, 1), YES, BPF_STMT(BPF_MISC | BPF_TAX,
+	      0), NO } },
+};
+/* clang-format on */
+
+static void
+test_tidy(void **state)
+{
+	static const uint32_t words[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8,
+		0x7fffffff, 0x80000000, 0xfffffff7, 0xfffffff8, 0xfffffffb,
+		0xfffffffc, 0xfffffffd, 0xfffffffe, 0xffffffff };
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(untidy); i++) {
+		const struct untidy *u = &untidy[i];
+		struct sock_filter f[NELEM(u->insns)];
+		size_t n;
+
+		memcpy(f, u->insns, sizeof(f));
+		n = bpf_tidy(f, u->n);
+		if (n != u->left)
+			fail_msg("%s: %zu are left", u->what, n);
+		for (size_t j = 0; j < NELEM(words) * NELEM(words); j++) {
+			struct seccomp_data data = {
+				.args = { 0,
+				    (uint64_t)words[j / NELEM(words)] << 32 |
+					words[j % NELEM(words)] }
+			};
+			uint32_t before = 3, after = 3;
+
+			if (bpf_eval(u->insns, u->n, &data, &before) !=
+				bpf_eval(f, n, &data, &after) ||
+			    before != after)
+				fail_msg("%s: %#llx: %u, %u", u->what,
+				    (unsigned long long)data.args[1], before,
+				    after);
+		}
+	}
+}
+
 static void
 filter_of(const struct policy *p, struct sock_filter **insns, size_t *n)
 {
@@ -132,6 +210,8 @@ test_policies(void **state)
 			    pts.total, buf_cstr(&pts.differences));
 		assert_true(pts.total > 5000);
 		seen++;
+		/* Its length is what every process pays for. */
+		assert_true(n < 200);
 		points_clear(&pts);
 		plan_clear(&plan);
 		free(insns);
@@ -214,6 +294,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_eval),
+		cmocka_unit_test(test_tidy),
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_notices),
 		cmocka_unit_test(test_forbidden),
