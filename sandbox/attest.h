@@ -26,6 +26,8 @@ struct evidence {
 	int seccomp_filters; /* -1 when the kernel does not say */
 	int threads;	     /* all of them behind the same walls */
 	int filter_equal;    /* 1, 0, or -1: this process may not fetch it */
+	int first_of_pids;   /* 1: its process id namespace was made for it */
+	long descriptors;    /* how many, -1 when the kernel does not say */
 	int root_empty;	     /* 1, 0, or -1 */
 	uint32_t own_ns;     /* WALL_*: namespaces that are not the caller's */
 	int net_shared;	     /* 1: it is in the cradle's empty network */
@@ -43,6 +45,16 @@ struct evidence {
  */
 int sandbox_attest(pid_t pid, const struct policy *policy,
     const struct sandbox_place *place, const struct cradle *cradle,
+    int filter_fd, struct evidence *out, char *err,
+    size_t err_size) WARN_UNUSED;
+
+/*
+ * The same of a copy of an image (warm.h), when another copy of that image has
+ * been read in full: first is what was found.  Only that is read which can be
+ * another with each copy, for about a third of the time.
+ */
+int sandbox_attest_copy(pid_t pid, const struct policy *policy,
+    const struct sandbox_place *place, const struct evidence *first,
     int filter_fd, struct evidence *out, char *err,
     size_t err_size) WARN_UNUSED;
 

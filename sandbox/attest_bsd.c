@@ -33,6 +33,16 @@ sandbox_attest(pid_t pid, const struct policy *policy,
 }
 
 int
+sandbox_attest_copy(pid_t pid, const struct policy *policy,
+    const struct sandbox_place *place, const struct evidence *first,
+    int filter_fd, struct evidence *out, char *err, size_t err_size)
+{
+	(void)first;
+	return sandbox_attest(pid, policy, place, NULL, filter_fd, out, err,
+	    err_size);
+}
+
+int
 sandbox_audit(const struct audit_of *of, struct audit *out)
 {
 	const struct policy *policy = of->policy;

@@ -61,7 +61,8 @@ status_line(struct evidence *ev, struct str key, const char *val)
 		{ "Seccomp_filters",
 		    offsetof(struct evidence, seccomp_filters) },
 		{ "Threads", offsetof(struct evidence, threads) } };
-	struct str rest, w;
+	struct str rest, w, last = STR_NONE;
+	unsigned n = 0;
 
 	for (size_t i = 0; i < NELEM(sets); i++) {
 		if (str_eq(key, str_of(sets[i].key)))
@@ -81,6 +82,11 @@ status_line(struct evidence *ev, struct str key, const char *val)
 		rest = str_of(val);
 		for (ev->ngroups = 0; str_token(&rest, " \t", &w);)
 			ev->ngroups++;
+	} else if (str_eq(key, STR("NStgid"))) {
+		/* Its number in our namespace, and in each one further in. */
+		for (rest = str_of(val); str_token(&rest, " \t", &w); n++)
+			last = w;
+		ev->first_of_pids = n > 1 && str_eq(last, STR("1"));
 	}
 }
 
@@ -177,24 +183,30 @@ root_read(pid_t pid)
 	return empty;
 }
 
-/* Stop it for as long as it takes to copy the program. */
+/* How many it has open: what the kernel gives as the size of the directory. */
+static long
+descriptors_read(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	return stat(path, &st) == 0 && st.st_size > 0 ? (long)st.st_size : -1;
+}
+
+/* It stands still for as long as it takes to copy the program. */
 static int
 filter_copy(pid_t pid, unsigned i, struct sock_filter **out, size_t *n)
 {
-	long len;
+	static struct sock_filter insns[BPF_MAXINSNS];
+	long len = ptrace(PTRACE_SECCOMP_GET_FILTER, pid,
+	    (void *)(uintptr_t)i, insns);
 
-	len =
-	    ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *)(uintptr_t)i, NULL);
 	if (len <= 0)
 		return -1;
-	*out = xcalloc((size_t)len, sizeof(**out));
-	if (ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *)(uintptr_t)i,
-		*out) != len) {
-		free(*out);
-		*out = NULL;
-		return -1;
-	}
 	*n = (size_t)len;
+	*out = xcalloc(*n, sizeof(**out));
+	memcpy(*out, insns, *n * sizeof(**out));
 	return 0;
 }
 
@@ -322,15 +334,21 @@ threads_same(pid_t pid, const struct evidence *ev)
 	return same;
 }
 
+static void
+evidence_clear(struct evidence *ev)
+{
+	memset(ev, 0, sizeof(*ev));
+	ev->seccomp_filters = ev->filter_equal = ev->root_empty = -1;
+	ev->no_new_privs = ev->seccomp = -1;
+}
+
 int
 evidence_read(pid_t pid, pid_t from, const struct cradle *cradle,
     struct evidence *out)
 {
 	char path[64];
 
-	memset(out, 0, sizeof(*out));
-	out->seccomp_filters = out->filter_equal = out->root_empty = -1;
-	out->no_new_privs = out->seccomp = -1;
+	evidence_clear(out);
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	if (status_read(path, out) == -1)
 		return -1;
@@ -341,28 +359,59 @@ evidence_read(pid_t pid, pid_t from, const struct cradle *cradle,
 	}
 	namespaces_read(pid, from, cradle, out);
 	out->root_empty = root_read(pid);
+	out->descriptors = descriptors_read(pid);
 	return 0;
 }
 
-int
-sandbox_attest(pid_t pid, const struct policy *policy,
-    const struct sandbox_place *place, const struct cradle *cradle,
-    int filter_fd, struct evidence *out, char *err, size_t err_size)
+/*
+ * A copy is made by clone(2) of an image with one thread and then seals itself,
+ * as all do, with the walls that are its own: ids, capabilities, no_new_privs,
+ * the filter; and a process id namespace, which clone(2) made with it.  These
+ * are read here, and that it has no descriptor more than the first one had.
+ *
+ * The other namespaces and the root directory are those of the image: the
+ * kernel hands them on as they are, which is why what the first copy showed of
+ * them is the image's.  To have others takes unshare, setns, chroot, pivot_root
+ * or mount.  The image has done with these before it makes any copy, a copy
+ * calls none of them in sandbox_enter(), has read no stranger's byte before,
+ * and the filter, which is read here, refuses them behind.
+ */
+static int
+evidence_read_copy(pid_t pid, const struct evidence *first,
+    struct evidence *out)
+{
+	char path[64];
+
+	evidence_clear(out);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (status_read(path, out) == -1)
+		return -1;
+	out->own_ns = (first->own_ns & ~(uint32_t)WALL_PID) |
+	    (out->first_of_pids == 1 ? WALL_PID : 0);
+	out->net_shared = first->net_shared;
+	out->root_empty = first->root_empty;
+	out->unproven = first->unproven;
+	out->descriptors = descriptors_read(pid);
+	if (out->threads != first->threads ||
+	    out->descriptors != first->descriptors) {
+		errno = EPROTO;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+judge(pid_t pid, const struct policy *policy,
+    const struct sandbox_place *place, int filter_fd, struct evidence *ev,
+    char *err, size_t err_size)
 {
 	uint32_t walls = policy->walls & ~place->waived, weak;
 	struct buf names;
 
-	if (evidence_read(pid, getpid(), cradle, out) == -1) {
-		snprintf(err, err_size, "attesting %s: %s", policy->name,
-		    errno == EPROTO ? "not all of its threads are behind the "
-				      "same walls" :
-				      strerror(errno));
-		return -1;
-	}
 	if ((walls & WALL_SECCOMP) != 0)
-		out->filter_equal = filter_compare(pid, filter_fd);
-	evidence_judge(out, policy, place);
-	weak = walls & ~out->stand & ~out->unproven;
+		ev->filter_equal = filter_compare(pid, filter_fd);
+	evidence_judge(ev, policy, place);
+	weak = walls & ~ev->stand & ~ev->unproven;
 	if (weak == 0)
 		return 0;
 	buf_init(&names, 256);
@@ -370,5 +419,33 @@ sandbox_attest(pid_t pid, const struct policy *policy,
 	snprintf(err, err_size, "attesting %s: not standing: %s", policy->name,
 	    buf_cstr(&names));
 	buf_clear(&names);
+	return -1;
+}
+
+int
+sandbox_attest_copy(pid_t pid, const struct policy *policy,
+    const struct sandbox_place *place, const struct evidence *first,
+    int filter_fd, struct evidence *out, char *err, size_t err_size)
+{
+	if (evidence_read_copy(pid, first, out) == 0)
+		return judge(pid, policy, place, filter_fd, out, err, err_size);
+	snprintf(err, err_size, "attesting %s: %s", policy->name,
+	    errno == EPROTO ? "it has other threads or descriptors than the "
+			      "first copy of its image" :
+			      strerror(errno));
+	return -1;
+}
+
+int
+sandbox_attest(pid_t pid, const struct policy *policy,
+    const struct sandbox_place *place, const struct cradle *cradle,
+    int filter_fd, struct evidence *out, char *err, size_t err_size)
+{
+	if (evidence_read(pid, getpid(), cradle, out) == 0)
+		return judge(pid, policy, place, filter_fd, out, err, err_size);
+	snprintf(err, err_size, "attesting %s: %s", policy->name,
+	    errno == EPROTO ? "not all of its threads are behind the same "
+			      "walls" :
+			      strerror(errno));
 	return -1;
 }

@@ -81,8 +81,8 @@ root_empty(const char **step)
 	return 0;
 }
 
-int
-namespaces_enter(uint32_t walls, char *err, size_t err_size)
+static int
+build_namespaces(uint32_t walls, char *err, size_t err_size)
 {
 	static const struct {
 		uint32_t wall;
@@ -338,13 +338,11 @@ build_filter(const struct policy *p, const struct sandbox_place *place,
 }
 
 int
-sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
-    char *err, size_t err_size)
+walls_begin(const struct policy *policy, uint32_t walls, char *err,
+    size_t err_size)
 {
-	uint32_t walls = policy->walls & ~place->waived;
-
 	prepare_libc();
-	if (!place->inside && namespaces_enter(walls, err, err_size) == -1)
+	if (build_namespaces(walls, err, err_size) == -1)
 		return -1;
 	if ((walls & WALL_RLIMITS) != 0 &&
 	    build_limits(policy, err, err_size) == -1)
@@ -354,6 +352,17 @@ sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
 	if ((walls & WALL_SECUREBITS) != 0 &&
 	    prctl(PR_SET_SECUREBITS, SECUREBITS_SEALED, 0, 0, 0) == -1)
 		return wall_fail(err, err_size, "securebits", "prctl");
+	return 0;
+}
+
+int
+sandbox_enter(const struct policy *policy, const struct sandbox_place *place,
+    char *err, size_t err_size)
+{
+	uint32_t walls = policy->walls & ~place->waived;
+
+	if (!place->inside && walls_begin(policy, walls, err, err_size) == -1)
+		return -1;
 	if ((walls & WALL_UID) != 0 && build_ids(place, err, err_size) == -1)
 		return -1;
 	if ((walls & WALL_CAPS) != 0 && build_caps(policy, err, err_size) == -1)

@@ -39,10 +39,14 @@ int root_empty(const char **step);
 #define SECUREBITS_SEALED 0xebU
 
 /*
- * All namespaces but those of the network and of process ids, and an empty
- * root in them.  -1 with a sentence in err.
+ * The walls that are the same for whoever is behind them, so that an image can
+ * build them once and its copies inherit them: all namespaces but those of the
+ * network and of process ids, an empty root in them, limits, the bounding set
+ * and securebits.  Nothing is lost by it that is needed for the others.  -1
+ * with a sentence in err.
  */
-int namespaces_enter(uint32_t walls, char *err, size_t err_size);
+int walls_begin(const struct policy *policy, uint32_t walls, char *err,
+    size_t err_size);
 
 /* Load a raw filter into all threads. -1 with errno. */
 struct sock_filter;

@@ -16,7 +16,8 @@
  *
  * The image is a process of the component's program that has done what is
  * expensive and the same for all: the program is loaded, the configuration
- * read, the namespaces made that hold nothing (all but that of process ids).
+ * read, and those walls stand that everybody behind them inherits (the
+ * namespaces that hold nothing, which is all but that of process ids; limits).
  * It is not sealed, and so it talks to nobody but the launcher, whose orders
  * it waits for on SLOT_BROKER, holds nobody's descriptors, and dies with the
  * launcher.  Each order makes a copy of it, a child of the launcher like any
@@ -56,7 +57,7 @@ struct warm {
 };
 
 /*
- * Build the namespaces and serve the launcher.  Returns, many times, the
+ * Build the walls that copies inherit and serve the launcher.  Returns, many times, the
  * number of the copy, in the copy; never in the image.  Ends the process when
  * something is wrong.
  */

@@ -234,7 +234,8 @@ warm_serve(const struct policy *policy, const struct sandbox_place *place,
 			warm->object(w.number, str_of(w.text), fds[0]);
 			fd_close(&fds[0]);
 		} else if (w.kind == WARM_READY) {
-			if (namespaces_enter(walls, err, sizeof(err)) == -1) {
+			if (walls_begin(policy, walls, err, sizeof(err)) ==
+			    -1) {
 				warm_say(1, str_of(err));
 				_exit(1);
 			}

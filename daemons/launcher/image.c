@@ -70,7 +70,7 @@ image_end(struct launcher *l)
 {
 	if (l->image_pid > 0)
 		kill(l->image_pid, SIGKILL);
-	l->image_pid = 0;
+	l->image_pid = l->image_proven = 0;
 	fd_close(&l->image_fd);
 }
 

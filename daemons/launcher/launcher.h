@@ -43,6 +43,7 @@ struct child {
 	const struct policy *policy;
 	struct sandbox_place place;
 	pid_t pid;
+	pid_t image; /* whose copy it is, or 0 */
 	uint32_t instance;
 	int note_fd; /* what it was doing, or -1 */
 	struct timer late; /* a command's: it has had its time, and more */
@@ -82,6 +83,8 @@ struct launcher {
 	pid_t image_pid; /* of smtpd, or 0 */
 	int image_fd;
 	int64_t image_started_ms;
+	pid_t image_proven; /* an image one copy of which was read in full, */
+	struct evidence image_first; /* and what that showed */
 	bool isolation; /* a process for each SMTP session */
 	struct timer watch_timer;
 	int64_t watch_ms; /* from one audit to the next; 0: none */

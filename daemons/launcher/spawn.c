@@ -264,7 +264,8 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 		    (note = note_make()));
 
 		if (pid != -1) {
-			remember(l, policy, &place, pid, q->instance, note);
+			remember(l, policy, &place, pid, q->instance,
+			    note)->image = l->image_pid;
 			out->pid = (uint32_t)pid;
 			out->warm = 1;
 			return;
@@ -514,13 +515,21 @@ spawn_attest(struct launcher *l, pid_t pid, struct launch_attested *out,
 		return;
 	}
 	filter = filter_of(l, c->policy, c->place.trace, err);
-	if (sandbox_attest(pid, c->policy, &c->place, &l->cradle, filter, &ev,
-	    text, sizeof(text)) == -1)
+	if ((c->image != 0 && c->image == l->image_proven ?
+		sandbox_attest_copy(pid, c->policy, &c->place, &l->image_first,
+		filter, &ev, text, sizeof(text)) :
+		sandbox_attest(pid, c->policy, &c->place, &l->cradle, filter,
+		&ev, text, sizeof(text))) == -1) {
 		buf_puts(err, text);
-	else if (c->place.trace && trace_held(pid) != 0)
+	} else if (c->place.trace && trace_held(pid) != 0) {
 		buf_puts(err, "it holds the listener of its own filter");
-	else
+	} else {
 		out->ok = 1;
+		if (c->image != 0 && c->image != l->image_proven) {
+			l->image_proven = c->image;
+			l->image_first = ev;
+		}
+	}
 }
 
 /* Only what we made: the broker cannot name another's process. */

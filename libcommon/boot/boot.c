@@ -83,10 +83,21 @@ boot_instance(void)
 	return boot.instance;
 }
 
+/*
+ * A copy of an image ends at once.  What exit(3) would run was registered by
+ * libraries in the image, to tidy up what goes with the process anyway, and
+ * each of them would touch, and so copy, pages of its own.
+ */
 int
 boot_run(void)
 {
-	return loop_run(boot.loop);
+	int status = loop_run(boot.loop);
+
+#ifndef SANITIZED
+	if (boot.place.inside)
+		_exit(status);
+#endif
+	return status;
 }
 
 void

@@ -105,6 +105,105 @@ test_attest_notices(void **state)
 	job_end(&job);
 }
 
+/* What a copy is attested by: pid's, where a first one showed `first'. */
+static int
+attest_copy(pid_t pid, const struct job *job, const struct sandbox_place *place,
+    const struct evidence *first, char *err, size_t err_size)
+{
+	struct evidence ev;
+
+	return sandbox_attest_copy(pid, job->policy, place, first,
+	    job->filter_fd, &ev, err, err_size);
+}
+
+/* All that can be another with a copy is looked at with every one. */
+static void
+test_attest_copy(void **state)
+{
+	struct job job = job_for("smtpd"), other;
+	struct sandbox_place elsewhere = job.place;
+	struct evidence first, more;
+	char said[512], err[512];
+	int channel, filter_fd = job.filter_fd;
+	pid_t pid;
+
+	(void)state;
+	if (level != LEVEL_ROOT)
+		skip();
+	pid = start(&job, &channel, said, sizeof(said));
+	assert_string_equal(said, "");
+	assert_int_equal(sandbox_attest(pid, job.policy, &job.place, &cradle,
+			     job.filter_fd, &first, err, sizeof(err)),
+	    0);
+	assert_int_equal(finish(pid, channel), 0);
+
+	pid = start(&job, &channel, said, sizeof(said));
+	assert_string_equal(said, "");
+	if (attest_copy(pid, &job, &job.place, &first, err, sizeof(err)) == -1)
+		fail_msg("%s", err);
+	elsewhere.gid++;
+	assert_int_equal(attest_copy(pid, &job, &elsewhere, &first, err,
+			     sizeof(err)),
+	    -1);
+	assert_non_null(strstr(err, "uid"));
+	more = first;
+	more.descriptors--;
+	if (first.descriptors != -1) {
+		assert_int_equal(attest_copy(pid, &job, &job.place, &more, err,
+				     sizeof(err)),
+		    -1);
+		assert_non_null(strstr(err, "descriptors"));
+	}
+	more = first;
+	more.threads++;
+	assert_int_equal(attest_copy(pid, &job, &job.place, &more, err,
+			     sizeof(err)),
+	    -1);
+	/* What was amiss with the first one is so with all. */
+	more = first;
+	more.root_empty = 0;
+	assert_int_equal(attest_copy(pid, &job, &job.place, &more, err,
+			     sizeof(err)),
+	    -1);
+	assert_non_null(strstr(err, "root"));
+	other = job_for("qmgr");
+	job.filter_fd = other.filter_fd;
+	assert_int_equal(attest_copy(pid, &job, &job.place, &first, err,
+			     sizeof(err)),
+	    -1);
+	assert_non_null(strstr(err, "seccomp"));
+	job.filter_fd = filter_fd;
+	assert_int_equal(finish(pid, channel), 0);
+	job_end(&other);
+
+	/* One of our own process id namespace. */
+	cradle.waived |= WALL_PID;
+	pid = start(&job, &channel, said, sizeof(said));
+	cradle.waived = waived;
+	assert_string_equal(said, "");
+	assert_int_equal(attest_copy(pid, &job, &job.place, &first, err,
+			     sizeof(err)),
+	    -1);
+	assert_non_null(strstr(err, "not standing: pid"));
+	assert_int_equal(finish(pid, channel), 0);
+	/* A process that never sealed itself, with as many descriptors. */
+	more = first;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	usleep(10000);
+	more.descriptors = -1;
+	assert_int_equal(attest_copy(pid, &job, &job.place, &more, err,
+			     sizeof(err)),
+	    -1);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	job_end(&job);
+}
+
 /* A wall the configuration waives is left out, and only that one. */
 static void
 test_waived(void **state)
@@ -389,6 +488,7 @@ main(void)
 		cmocka_unit_test(test_place),
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_attest_notices),
+		cmocka_unit_test(test_attest_copy),
 		cmocka_unit_test(test_waived),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_threads),
