@@ -34,7 +34,7 @@ connect_pair(const char *edge, struct proc *a, struct proc *b)
 	if (policy_denied(a->policy, DENY_GRANT, str_of(b->policy->name)) ||
 	    policy_denied(b->policy, DENY_GRANT, str_of(a->policy->name)))
 		return; /* by an overlay: they never meet */
-	if (chan_pair(sv) == -1) {
+	if ((a->once || b->once ? chan_pair_small : chan_pair)(sv) == -1) {
 		/*
 		 * Without a channel neither can work; both start again, and
 		 * by then there may be descriptors.

@@ -133,6 +133,7 @@ struct gate {
 	bool once;
 	unsigned ready_max, nready;
 	unsigned coming; /* were asked for */
+	struct timer gather; /* armed: some are missing, but not many */
 	bool wanting;	      /* an answer, or that worker, is awaited */
 	struct timer hold;    /* armed: clients wait for it, not for long */
 	unsigned workers_max; /* as many there can be; 0: not known yet */
@@ -177,7 +178,11 @@ void gate_unwanted(struct gate *g, unsigned instance, bool replace,
     bool never);
 /* One that was wanted is there. */
 void gate_got(struct gate *g);
-/* Ask for as many workers as there ought to be ready. */
+/*
+ * See that there are as many workers ready as there ought to be.  A process is
+ * cheaper when others are made with it: everybody it is to know wakes up once
+ * for all of them.  So as long as half are there we wait, for GATE_GATHER_MS.
+ */
 void gate_refill(struct gate *g);
 /*
  * The configuration is new: is there a worker for each session, and how many
@@ -208,6 +213,8 @@ void service_update(struct gate *g, struct service *only);
 struct worker *gate_worker(struct gate *g);
 void gate_hand(struct gate *g, struct service *s, struct worker *w,
     const struct netaddr *client, int fd);
+
+#define GATE_GATHER_MS 20
 
 /* How long accepting rests when descriptors or memory ran out. */
 #define GATE_PAUSE_MS 1000

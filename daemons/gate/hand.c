@@ -13,6 +13,25 @@
 
 #include "gate.h"
 
+/* Ask for as many as there ought to be ready. */
+static void
+fill(struct gate *g)
+{
+	timer_cancel(&g->gather);
+	if (!g->once || g->stopping || g->want == NULL || g->hold.armed)
+		return;
+	while (g->nready + g->coming < g->ready_max) {
+		g->coming++;
+		g->want(0, false, g->want_arg);
+	}
+}
+
+static void
+on_gathered(void *arg)
+{
+	fill(arg);
+}
+
 static void
 on_rested(void *arg)
 {
@@ -29,6 +48,7 @@ gate_init(struct gate *g, struct loop *l)
 	TAILQ_INIT(&g->workers);
 	timer_init(&g->pause, l, on_rested, g);
 	timer_init(&g->hold, l, on_rested, g);
+	timer_init(&g->gather, l, on_gathered, g);
 }
 
 void
@@ -45,6 +65,7 @@ gate_clear(struct gate *g)
 	clients_clear(&g->clients);
 	timer_clear(&g->pause);
 	timer_clear(&g->hold);
+	timer_clear(&g->gather);
 	free(g->conns);
 	g->conns = NULL;
 }
@@ -77,12 +98,14 @@ set_aside(struct gate *g, struct worker *w)
 void
 gate_refill(struct gate *g)
 {
-	if (!g->once || g->stopping || g->want == NULL || g->hold.armed)
+	unsigned have = g->nready + g->coming;
+
+	if (!g->once || have >= g->ready_max)
 		return;
-	while (g->nready + g->coming < g->ready_max) {
-		g->coming++;
-		g->want(0, false, g->want_arg);
-	}
+	if (have <= g->ready_max / 2)
+		fill(g);
+	else if (!g->gather.armed)
+		timer_set(&g->gather, GATE_GATHER_MS);
 }
 
 void

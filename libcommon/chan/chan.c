@@ -82,12 +82,18 @@ static void on_turn(void *arg);
 static void on_goodbye(void *arg);
 
 int
+chan_pair_small(int ends[2])
+{
+	return socketpair(AF_UNIX,
+	    SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
+}
+
+int
 chan_pair(int ends[2])
 {
 	int size = 1 << 20;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		0, ends) == -1)
+	if (chan_pair_small(ends) == -1)
 		return -1;
 	for (int i = 0; i < 2; i++) /* what the system allows is enough */
 		setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));

@@ -55,6 +55,8 @@ typedef void chan_answer_fn(unsigned type, const void *rec, int *fds,
  * a full window.  -1 with errno.
  */
 int chan_pair(int ends[2]);
+/* The same with no more room than the system gives: for a single session. */
+int chan_pair_small(int ends[2]);
 
 /*
  * Take over fd, which is non-blocking, as our side of edge e.  on, gone and arg stay the owner's and

@@ -336,6 +336,49 @@ t_more_workers(void **state)
 	end(&h);
 }
 
+/* A worker for each session: those that are missing are made together. */
+static void
+t_gather(void **state)
+{
+	struct house h;
+	int c[3];
+
+	(void)state;
+	memset(&wanted, 0, sizeof(wanted));
+	begin(&h, 0, 0, false);
+	h.gate.want = on_want;
+	gate_mode(&h.gate, true, 3);
+	gate_refill(&h.gate);
+	assert_int_equal(wanted.n, 3); /* there is none at all */
+	for (unsigned i = 0; i < 3; i++) {
+		add_worker(&h, i);
+		gate_got(&h.gate);
+	}
+	assert_int_equal(wanted.n, 3);
+	assert_int_equal(h.gate.nready, 3);
+	/* One is missing: others may be, in a moment. */
+	h.gate.nready = 2;
+	gate_refill(&h.gate);
+	assert_int_equal(wanted.n, 3);
+	assert_true(h.gate.gather.armed);
+	/* More than half of them are: at once. */
+	h.gate.nready = 1;
+	gate_refill(&h.gate);
+	assert_int_equal(wanted.n, 5);
+	assert_false(h.gate.gather.armed);
+	h.gate.nready = 3;
+	h.gate.coming = 0;
+	clients(&h, c, 1);
+	run(&h, GATE_GATHER_MS + 30);
+	assert_int_equal(wanted.n, 6);
+	clients(&h, c + 1, 2);
+	assert_int_equal(h.gate.nready, 0);
+	assert_int_equal(wanted.n, 8);
+	assert_int_equal(h.w[0].got + h.w[1].got + h.w[2].got, 3);
+	close_all(c, 3);
+	end(&h);
+}
+
 /* A worker is used up: the next one gets the sessions as soon as it is there. */
 static void
 t_replace(void **state)
@@ -639,6 +682,7 @@ main(void)
 		cmocka_unit_test(t_hand_over),
 		cmocka_unit_test(t_process_limit),
 		cmocka_unit_test(t_more_workers),
+		cmocka_unit_test(t_gather),
 		cmocka_unit_test(t_replace),
 		cmocka_unit_test(t_fewer),
 		cmocka_unit_test(t_relisten),
