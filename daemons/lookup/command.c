@@ -132,6 +132,13 @@ answer(struct command *c)
 	buf_clear(&value);
 }
 
+static struct str
+param_of(const struct command *c)
+{
+	return c->kind == COMMAND_MAPS ? STR("mailbox_command_maps") :
+					 STR("alias_maps");
+}
+
 static int
 add_table(void *arg, struct str spec)
 {
@@ -140,7 +147,7 @@ add_table(void *arg, struct str spec)
 
 	if (c->ts.n == TABLE_MEMBERS_MAX)
 		return -1;
-	e = entry_get(c->lk, spec);
+	e = entry_get(c->lk, spec, param_flags(param_of(c)));
 	if (!entry_ready(e, &c->wait))
 		return 0;
 	c->owners[c->ts.n] = entry_owner(e);
@@ -152,14 +159,11 @@ static void
 resume(struct wait *w)
 {
 	struct command *c = (struct command *)w;
-	struct str param = c->kind == COMMAND_MAPS ?
-	    STR("mailbox_command_maps") :
-	    STR("alias_maps");
 	size_t n;
 	int r;
 
 	c->ts = (struct tables){ .n = 0 };
-	r = param_tables(c->lk, param, STR_NONE, add_table, c, &n);
+	r = param_tables(c->lk, param_of(c), STR_NONE, add_table, c, &n);
 	if (r == 0)
 		return; /* for the next of its tables */
 	if (c->ch != NULL && r == 1)

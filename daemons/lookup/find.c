@@ -141,7 +141,7 @@ add_table(void *arg, struct str spec)
 
 	if (c->ts.n == TABLE_MEMBERS_MAX)
 		return -1;
-	e = entry_get(c->q->lk, spec);
+	e = entry_get(c->q->lk, spec, param_flags(str_of(c->q->param)));
 	if (!entry_ready(e, &c->q->wait))
 		return 0;
 	c->ts.t[c->ts.n++] = entry_table(e);

@@ -300,7 +300,7 @@ add_table(void *arg, struct str spec)
 
 	if (in->ts.n == TABLE_MEMBERS_MAX)
 		return -1;
-	e = entry_get(in->lk, spec);
+	e = entry_get(in->lk, spec, param_flags(STR("alias_maps")));
 	if (!entry_ready(e, &in->wait))
 		return 0;
 	in->owners[in->ts.n] = entry_owner(e);

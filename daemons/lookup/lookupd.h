@@ -39,7 +39,7 @@ struct wait {
 };
 TAILQ_HEAD(wait_list, wait);
 
-struct entry *entry_get(struct lookupd *lk, struct str spec);
+struct entry *entry_get(struct lookupd *lk, struct str spec, unsigned flags);
 /* Open, or as open as it gets?  Else w is called when it is. */
 bool entry_ready(struct entry *e, struct wait *w);
 struct table *entry_table(struct entry *e);
@@ -53,6 +53,9 @@ void entries_forget(struct lookupd *lk);
 /* May this component ask for this parameter (or restriction class)? */
 bool param_allowed(const struct lookupd *lk, const char *asker,
     struct str param);
+
+/* How its tables are opened: TABLE_... */
+unsigned param_flags(struct str param);
 
 /*
  * The tables of a parameter: those of main.cf; with `table`, that one, if

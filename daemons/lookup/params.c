@@ -84,6 +84,24 @@ param_allowed(const struct lookupd *lk, const char *asker, struct str param)
 	    is_class(lk->conf, param);
 }
 
+/*
+ * What stands in these is a command, a file, a user, a way: in a name that a
+ * stranger makes up there is nothing that could become one of them.
+ */
+unsigned
+param_flags(struct str param)
+{
+	static const char *const names[] = { "alias_maps",
+		"mailbox_command_maps", "mailbox_transport_maps",
+		"fallback_transport_maps", "virtual_mailbox_maps",
+		"virtual_uid_maps", "virtual_gid_maps" };
+
+	for (size_t i = 0; i < NELEM(names); i++)
+		if (str_eq(param, str_of(names[i])))
+			return TABLE_NOSUB;
+	return 0;
+}
+
 static struct conf_list
 list_of(const struct conf *c, struct str param)
 {

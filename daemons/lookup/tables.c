@@ -32,6 +32,7 @@ struct entry {
 	TAILQ_ENTRY(entry) link;
 	struct lookupd *lk;
 	char *spec;
+	unsigned flags; /* TABLE_... */
 	struct table *table; /* NULL until first opened */
 	struct file *files;
 	size_t nfiles;
@@ -93,7 +94,7 @@ static void
 open_table(struct entry *e)
 {
 	struct table_env env = { .open = open_fetched, .arg = e,
-		.config_dir = e->lk->config_dir };
+		.config_dir = e->lk->config_dir, .flags = e->flags };
 	struct str lines, line;
 
 	table_close(&e->table);
@@ -186,16 +187,17 @@ entry_free(struct entry *e)
  * collected its tables holds them.
  */
 struct entry *
-entry_get(struct lookupd *lk, struct str spec)
+entry_get(struct lookupd *lk, struct str spec, unsigned flags)
 {
 	struct entry *e;
 
 	TAILQ_FOREACH(e, &lk->entries, link)
-		if (str_eq(spec, str_of(e->spec)))
+		if (e->flags == flags && str_eq(spec, str_of(e->spec)))
 			return e;
 	e = xcalloc(1, sizeof(*e));
 	e->lk = lk;
 	e->spec = str_dup(spec);
+	e->flags = flags;
 	TAILQ_INIT(&e->waits);
 	TAILQ_INSERT_TAIL(&lk->entries, e, link);
 	return e;

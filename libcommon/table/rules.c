@@ -52,7 +52,7 @@ result_piece(struct str *s, struct str *text)
 
 /* What is wrong with a result, or NULL. */
 static const char *
-result_check(struct rule *r, size_t groups)
+result_check(struct rule *r, size_t groups, unsigned flags)
 {
 	struct str s = r->result, text;
 
@@ -68,6 +68,8 @@ result_check(struct rule *r, size_t groups)
 			       "$$)";
 		if (r->negate)
 			return "a $number in the result of a negated pattern";
+		if ((flags & TABLE_NOSUB) != 0)
+			return "a $number, which this parameter does not allow";
 		if (piece == 0 || (size_t)piece > groups)
 			return "a $number beyond the groups of the pattern";
 		r->expands = true;
@@ -205,7 +207,7 @@ load_rule(struct loading *ld, unsigned line, struct str text)
 		text = str_trim(text);
 		r->result = str_make(str_dup(text), text.n);
 		error = text.n == 0 ? "a pattern without a result" :
-				      result_check(r, groups);
+				      result_check(r, groups, ld->rt->t.flags);
 	}
 	if (error == NULL)
 		return;

@@ -58,6 +58,11 @@ struct table_env {
 };
 
 #define TABLE_NOFOLD 0x01 /* do not lower-case keys */
+/*
+ * Results have nothing of the key in them: a rule with a $number is left out.
+ * For tables whose word is carried out, when strangers choose the key.
+ */
+#define TABLE_NOSUB 0x02
 
 /*
  * Open "type:name".  Never NULL: what cannot be opened becomes a table that

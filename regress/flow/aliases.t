@@ -21,7 +21,7 @@ my ($nuid, $ngid) = (getpwnam 'nobody')[2, 3];
 
 my %lists = (
     mydestination => 'local.example', myorigin => 'local.example',
-    alias_maps => 'texthash:aliases, texthash:theirs',
+    alias_maps => 'texthash:aliases, texthash:theirs, regexp:pattern',
     queue_run_delay => '1s', minimal_backoff_time => '1s',
     maximal_backoff_time => '2s', local_recipient_maps => '',
     virtual_mailbox_domains => 'test.example, up.example',
@@ -74,6 +74,7 @@ $pi->file('theirs', map { "$_\n" }
 	"$own/fromlist"),
     'rootlist ' . list('rootlist', 0, 0600, 'f@up.example'));
 chown $uid, $gid, $pi->etc . '/theirs';
+$pi->file('pattern', "/^pattern\$/ user\@test.example\n", "/^(.*)-any\$/ \$1\n");
 $pi->start;
 guard_pid($pi->main_pid);
 
@@ -120,6 +121,15 @@ is(owner("$own/mine"), $uid, 'is made with his rights');
 like(scalar(fate('notmine')), qr/status=(deferred|bounced)/,
     'he cannot write elsewhere');
 ok(!-e "$files/notmine", 'so there is nothing');
+
+# What a stranger writes into an address is no file, command or list.
+like(scalar(fate('pattern')), qr/status=sent/, 'a pattern is an alias');
+like(scalar(fate("$files/any-any")),
+    qr/status=bounced \(unknown user: "\Q$files\E\/any-any"\)/,
+    'a dollar and a number in its result are not allowed');
+ok(!-e "$files/any", 'and no file is made');
+ok(scalar $pi->grep_log(qr/pattern, line 2: a \$number, which this parameter does not allow: rule ignored/),
+    'the log says so');
 
 # --- lists ------------------------------------------------------------------
 like(scalar(fate('outer')), qr/status=sent/, 'a list in a list in a list');

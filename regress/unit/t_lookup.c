@@ -39,6 +39,22 @@ test_params(void **state)
 		    str_of(cases[i].param)), cases[i].want);
 }
 
+/* What is carried out is the administrator's word, and none of a stranger's. */
+static void
+test_flags(void **state)
+{
+	static const char *const names[] = { "alias_maps",
+		"mailbox_command_maps", "mailbox_transport_maps",
+		"fallback_transport_maps", "virtual_mailbox_maps",
+		"virtual_uid_maps", "virtual_gid_maps" };
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(names); i++)
+		assert_int_equal(param_flags(str_of(names[i])), TABLE_NOSUB);
+	assert_int_equal(param_flags(STR("virtual_alias_maps")), 0);
+	assert_int_equal(param_flags(STR("smtpd_client_restrictions")), 0);
+}
+
 static void
 test_passwd(void **state)
 {
@@ -67,6 +83,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_params),
+		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_passwd),
 	};
 

@@ -383,6 +383,29 @@ test_nofold(void **state)
 	buf_clear(&value);
 }
 
+/* Nothing of the key in a result. */
+static void
+test_nosub(void **state)
+{
+	struct table_env e = { .flags = TABLE_NOSUB };
+	struct buf v;
+
+	(void)state;
+	buf_init(&v, 100);
+	for (int nested = 0; nested < 2; nested++) {
+		struct table *t = table_open(nested ?
+			STR("unionmap:{regexp:{{/^(.*)-x$/ $1} {/a/ b$$}}}") :
+			STR("regexp:{{/^(.*)-x$/ $1} {/a/ b$$}}"), &e);
+
+		assert_int_equal(table_get(t, STR("|id-x"), &v), TABLE_NONE);
+		assert_int_equal(table_get(t, STR("a"), &v), TABLE_FOUND);
+		assert_true(str_eq(buf_get(&v), STR("b$")));
+		assert_true(table_warnings(t).n > 0);
+		table_close(&t);
+	}
+	buf_clear(&v);
+}
+
 static void
 test_types(void **state)
 {
@@ -417,6 +440,7 @@ main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_nofold),
+		cmocka_unit_test(test_nosub),
 		cmocka_unit_test(test_types),
 	};
 
