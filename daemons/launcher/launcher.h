@@ -46,6 +46,7 @@ struct child {
 	pid_t image; /* whose copy it is, or 0 */
 	uint32_t instance;
 	int note_fd; /* what it was doing, or -1 */
+	bool attested; /* it was looked at: once is enough */
 	struct timer late; /* a command's: it has had its time, and more */
 };
 

@@ -514,6 +514,12 @@ spawn_attest(struct launcher *l, pid_t pid, struct launch_attested *out,
 		buf_printf(err, "no process of ours");
 		return;
 	}
+	/* It stops meanwhile, and so do we: no more often than there are new. */
+	if (c->attested) {
+		buf_printf(err, "it was attested before");
+		return;
+	}
+	c->attested = true;
 	filter = filter_of(l, c->policy, c->place.trace, err);
 	if ((c->image != 0 && c->image == l->image_proven ?
 		sandbox_attest_copy(pid, c->policy, &c->place, &l->image_first,

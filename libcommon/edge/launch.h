@@ -96,7 +96,7 @@
 	F(STR, home, 1024) \
 	F(STR, text, 512)
 
-/* Is this process sealed as its policy says? */
+/* Is this process sealed as its policy says?  Asked once of each. */
 #define launch_attest_FIELDS(F) \
 	F(U32, pid)
 #define launch_attested_FIELDS(F) \

@@ -52,7 +52,8 @@ static struct {
 	unsigned step;
 	const char *what;
 	struct chan *run; /* a command's */
-	struct timer patience;
+	struct timer patience, sealing;
+	uint32_t spawned; /* the newest process that is ours */
 	int kept[4096]; /* their channels: components that we do not serve */
 	size_t nkept;
 } ro;
@@ -85,6 +86,8 @@ on_answer(unsigned type, const void *rec, UNUSED int *fds, UNUSED void *arg)
 	    (type == LAUNCH_ATTESTED && a->ok) ||
 	    (type == LAUNCH_DONE && d->error == 0);
 
+	if (type == LAUNCH_SPAWNED && s->error == 0)
+		ro.spawned = s->pid;
 	say("rogue: %s: %s", ro.what, obeyed ? "obeyed" : "refused");
 	next_step();
 }
@@ -446,6 +449,13 @@ on_reload(UNUSED unsigned type, const void *rec, UNUSED int *fds,
 	}
 }
 
+/* By now the last of them is sealed. */
+static void
+on_sealing(UNUSED void *arg)
+{
+	next_step();
+}
+
 static void end_of_life(void);
 
 /* The next order, until there is none; many of a kind at the end. */
@@ -473,6 +483,12 @@ next_step(void)
 			chan_ask(ro.launcher, LAUNCH_RELOAD, NULL, NULL,
 			    on_reload, NULL);
 	} else if (n == 51) {
+		timer_set(&ro.sealing, 2000);
+	} else if (n < 72) {
+		attest(n == 52 ? "right: attest a mailbox" :
+				 "attest it over and over",
+		    ro.spawned);
+	} else if (n == 72) {
 		for (unsigned i = 0; i < 5000; i++)
 			say("flood %u", i);
 		attest("attest 0", 0);
@@ -671,6 +687,7 @@ main(int argc, char *argv[])
 	read_orders(argv[0]);
 	ro.loop = loop_new();
 	timer_init(&ro.patience, ro.loop, on_patience, NULL);
+	timer_init(&ro.sealing, ro.loop, on_sealing, NULL);
 	ro.launcher = chan_new(ro.loop, SLOT_BROKER, &edge_launch, SIDE_A,
 	    launch_on, on_gone, NULL);
 	policy = sandbox_policy("broker", err, sizeof(err));
