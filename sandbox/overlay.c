@@ -202,16 +202,6 @@ do_deny(struct parser *ps, struct draft *d)
 
 /* --- less ----------------------------------------------------------------- */
 
-/*
- * Results that the broker counts.  Of the others it sees only that it gave
- * them; how many are held is bounded by the limit nofile.
- */
-static bool
-is_counted(struct str verb)
-{
-	return str_eq(verb, STR("mailbox"));
-}
-
 /* request VERB [rate=] [burst=] [open=]: what is not named stays. */
 static int
 do_request(struct parser *ps, struct draft *d)
@@ -242,7 +232,7 @@ do_request(struct parser *ps, struct draft *d)
 		    now.burst, was.burst);
 	if (now.open == UINT32_MAX)
 		now.open = was.open;
-	else if (!is_counted(verb))
+	else if (!draft_counted(verb))
 		return parse_bad(ps,
 		    "what " STR_FMT " gives is not counted: "
 		    "set a limit nofile instead of open=",

@@ -30,6 +30,8 @@ void *draft_push(const void *array_of, size_t *n, size_t size);
 
 /* The rest of a line, the same wherever it stands; -1 when it is no good. */
 int draft_request(struct parser *ps, struct policy_request *r);
+/* Are its results counted: may it have open=? */
+bool draft_counted(struct str verb);
 int draft_limit(struct parser *ps, struct policy_limit *out);
 int draft_never(struct parser *ps, struct draft *d);
 

@@ -299,6 +299,17 @@ rate_read(struct str s, struct policy_request *r)
 	return -1;
 }
 
+/*
+ * Processes, which the broker (mailbox) and the launcher (command) count.  What
+ * is a descriptor they only see going; how many of those are held is bounded
+ * by its line in the policy and by the limit nofile.
+ */
+bool
+draft_counted(struct str verb)
+{
+	return str_eq(verb, STR("mailbox")) || str_eq(verb, STR("command"));
+}
+
 int
 draft_request(struct parser *ps, struct policy_request *r)
 {
@@ -366,6 +377,10 @@ do_request(struct parser *ps, struct draft *d)
 		return -1;
 	if (r.rate == 0 || r.burst == 0)
 		return parse_bad(ps, "a request needs rate= and burst=");
+	if (draft_counted(w) != (r.open > 0))
+		return parse_bad(ps, r.open > 0 ?
+			"open= is for mailbox and command, which are counted" :
+			"what is counted needs open=");
 	r.src = parse_src(ps);
 	to = draft_push(&d->p.requests, &d->p.nrequests, sizeof(*to));
 	*to = r;

@@ -201,9 +201,12 @@ int limit_config(const char *component);
 /* May there be another process of it?  -1 with a sentence in err. */
 int limit_component(const struct launcher *l, const struct policy *policy,
     uint32_t instance, struct buf *err);
-/* As many as all policies together may request, open, of this verb. */
+/*
+ * As many as the policy of asker (all together, where that is NULL) may request,
+ * open, of this verb; instance (-1: any) is how its own are numbered.
+ */
 int limit_requested(const struct launcher *l, const struct policy *policy,
-    const char *verb, struct buf *err);
+    const char *verb, const char *asker, int64_t instance, struct buf *err);
 /* May the broker have another line in the log? */
 bool limit_line(struct launcher *l);
 

@@ -115,17 +115,20 @@ limit_component(const struct launcher *l, const struct policy *policy,
 
 int
 limit_requested(const struct launcher *l, const struct policy *policy,
-    const char *verb, struct buf *err)
+    const char *verb, const char *asker, int64_t instance, struct buf *err)
 {
 	uint32_t max = 0;
 
 	for (size_t i = 0; i < policy_count(); i++) {
+		const struct policy *p = policy_at(i);
 		const struct policy_request *r =
-		    policy_request_find(policy_at(i), str_of(verb));
+		    policy_request_find(p, str_of(verb));
 
-		max += r == NULL ? 0 : r->open;
+		if (r != NULL &&
+		    (asker == NULL || strcmp(p->name, asker) == 0))
+			max += r->open;
 	}
-	if (count(l, policy, -1) < max)
+	if (count(l, policy, instance) < max)
 		return 0;
 	buf_printf(err, "there are %u of %s, and no policy asks for more", max,
 	    policy->name);

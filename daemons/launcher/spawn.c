@@ -385,7 +385,7 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 
 	place.trace = q->trace != 0;
 	if (filter == -1 || limit_config("mailbox") == -1 ||
-	    limit_requested(l, policy, "mailbox", err) == -1 ||
+	    limit_requested(l, policy, "mailbox", NULL, -1, err) == -1 ||
 	    mailbox_user(l, q, &uid, &gid, &home, err) == -1)
 		goto out;
 	if (l->cradle.level == LEVEL_ROOT) {
@@ -450,15 +450,17 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 	struct sandbox_place place = { .level = l->cradle.level,
 		.waived = l->waived, .filter_fd = -1 };
 	struct order_terms terms = { .limit_ms = 0 };
+	/* Those of users and aliases are local's, lines of master.cf pipe's. */
+	bool of_pipe = q->kind == COMMAND_MASTER;
+	const char *asker = of_pipe ? "pipe" : "local";
 	char *path = xasprintf("%s/command", l->libexec);
 	struct buf err;
 	int order;
 	pid_t pid;
 
 	buf_init(&err, 500);
-	/* Those of users and aliases are local's, lines of master.cf pipe's. */
-	if (q->kind != COMMAND_MASTER && limit_config("local") == -1)
-		buf_puts(&err, "nobody in the plan delivers to users");
+	if (limit_config(asker) == -1)
+		buf_puts(&err, "nobody in the plan asks for it");
 	else if (q->kind == COMMAND_ALIAS && !borrow_lent((uid_t)q->uid))
 		/* lookup's word on who owns a table is not enough. */
 		buf_printf(&err, "user id %u owns no alias file",
@@ -466,7 +468,8 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 	else if (!command_vouched(&l->root_key, q))
 		buf_puts(&err, "security: nobody vouches for it");
 	order = err.len > 0 ||
-	    limit_requested(l, policy, "command", &err) == -1 ? -1 :
+	    limit_requested(l, policy, "command", asker, of_pipe, &err) == -1 ?
+	    -1 :
 	    order_make(q, &rules, l->directory, &terms, &err);
 	place.uid = terms.uid;
 	place.gid = terms.gid;
@@ -474,7 +477,7 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 	    path, component_env(policy), fd, order);
 	if (pid != -1) {
 		/* Its user can stop it, and with it all that waits for it. */
-		timer_set(&remember(l, policy, &place, pid, 0, -1)->late,
+		timer_set(&remember(l, policy, &place, pid, of_pipe, -1)->late,
 		    COMMAND_WAIT_MS + terms.limit_ms + COMMAND_GRACE_MS);
 	} else {
 		if (limit_line(l))

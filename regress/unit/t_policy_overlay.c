@@ -30,7 +30,7 @@ static const char base_text[] =
     "promise stdio mem # needed\n"
     "promise stream # sessions\n"
     "call fcntl a1 == F_GETFL # flags\n"
-    "request connect rate=5/s burst=7 open=9 # out\n"
+    "request connect rate=5/s burst=7 # out\n"
     "request mailbox rate=60/m burst=7 open=9 # in\n"
     "never qmgr:spool # no business of its\n"
     "limit nofile 1k\nlimit core 0\n";

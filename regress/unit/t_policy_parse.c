@@ -44,7 +44,8 @@ test_whole(void **state)
 	    "call mmap a0 == 0 wide, a3 & ~MAP_STACK == MAP_PRIVATE wide, "
 	    "a5 >= 7 # odd\n"
 	    "call clone3 fails ENOSYS # libc falls back\n"
-	    "request connect rate=5/m burst=7 open=9 # out\n"
+	    "request connect rate=5/m burst=7 # out\n"
+	    "request command rate=1/s burst=2 open=9 # run\n"
 	    "limit nofile 4k\nlimit as 2g\n"
 	    "capability setuid # for a start\n"
 	    "never qmgr:spool # none of its business\n"
@@ -151,6 +152,12 @@ static const struct bad {
 	{ HEAD TAIL "limit core x\n", "a limit is a number" },
 	{ HEAD TAIL "limit core 0 0\n", "'0' is too much" },
 	{ HEAD TAIL "request x rate=1/d burst=1 # x\n", "N/s, N/m or N/h" },
+	{ HEAD TAIL "request x rate=1/s burst=1 open=1 # x\n", "open= is for" },
+	{ HEAD TAIL "request connect rate=1/s burst=1 open=4096 # x\n",
+	    "open= is for" },
+	{ HEAD TAIL "request mailbox rate=1/s burst=1 # x\n", "needs open=" },
+	{ HEAD TAIL "request command rate=1/s burst=1 open=0 # x\n",
+	    "needs open=" },
 	{ HEAD TAIL "request x rate=1/s # x\n", "needs rate= and burst=" },
 	{ HEAD TAIL "request x rate=1/s burst=x # x\n", "expected rate=" },
 	{ HEAD TAIL "request x rate=1/s burst=1 # x\n"
