@@ -9,7 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
 #include <libgen.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -460,6 +463,52 @@ check_walls(struct check *c)
 	buf_clear(&names);
 }
 
+/* --- user ids --------------------------------------------------------------- */
+
+#define NAMED_IDS 5 /* the first of them have their names in a warning */
+
+/* Whoever has such an id may end the component that has it, too. */
+static void
+check_ids(struct check *c, const char *what, const char *(*name_of)(int64_t))
+{
+	int64_t base = conf_int(c->in->conf, P_SANDBOX_UID_BASE);
+	unsigned n = 0;
+	struct buf who;
+
+	buf_init(&who, 2048);
+	for (int64_t id = base; id < base + CONF_UIDS; id++) {
+		const char *name = name_of(id);
+
+		if (name != NULL && n++ < NAMED_IDS)
+			buf_printf(&who, "%s%s (%" PRId64 ")",
+			    n > 1 ? ", " : "", name, id);
+	}
+	if (n > NAMED_IDS)
+		buf_printf(&who, " and %u more", n - NAMED_IDS);
+	if (n > 0)
+		found(c, false,
+		    "sandbox_uid_base: the ids from %" PRId64 " to %" PRId64
+		    " are for components alone, and these %s have them: %s",
+		    base, base + CONF_UIDS - 1, what, buf_cstr(&who));
+	buf_clear(&who);
+}
+
+static const char *
+user_name(int64_t id)
+{
+	const struct passwd *pw = getpwuid((uid_t)id);
+
+	return pw == NULL ? NULL : pw->pw_name;
+}
+
+static const char *
+group_name(int64_t id)
+{
+	const struct group *gr = getgrgid((gid_t)id);
+
+	return gr == NULL ? NULL : gr->gr_name;
+}
+
 /*
  * Where all that is wrong is what is not supported, the rest can be looked at
  * as well: nobody likes to be told of faults one after the other.
@@ -480,6 +529,10 @@ check_rest(struct check *c, struct instance *in)
 		return;
 	}
 	check_walls(c);
+	if (c->level == LEVEL_ROOT) {
+		check_ids(c, "users", user_name);
+		check_ids(c, "groups", group_name);
+	}
 	check_queue(c);
 	check_mail_dirs(c);
 	check_log(c);

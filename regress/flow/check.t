@@ -89,4 +89,23 @@ like($out, qr/^set in: .*main\.cf, line \d+: Other\n.*^here:    Other$/ms,
 is($s, 1, 'one that is none');
 like($err, qr/did you mean smtpd_banner\?/, 'with a suggestion');
 
+# Ids that components would share with somebody.
+SKIP: {
+	skip 'components have ids of their own where root starts them', 4 if $> != 0;
+	my ($nobody, $gid) = (getpwnam 'nobody')[2, 3];
+	my $group = getgrgid $gid;
+
+	for my $base ($nobody, $nobody - 63) {
+		($err, $status) = found('main.cf', "sandbox_uid_base = $base\n");
+		like($err, qr/warning: sandbox_uid_base: the ids from $base to \d+ are for components alone, and these users have them: .*\bnobody \($nobody\)/,
+		    "sandbox_uid_base = $base: a user is found");
+	}
+	($err) = found('main.cf', "sandbox_uid_base = $gid\n");
+	like($err, qr/and these groups have them: .*\b\Q$group\E \($gid\)/,
+	    'a group is');
+	($err) = found('main.cf', 'sandbox_uid_base = ' . ($nobody - 64) . "\n");
+	unlike($err, qr/these \w+ have them: .*\bnobody\b/,
+	    'one that is just behind is not');
+}
+
 done_testing();
