@@ -3,11 +3,18 @@
  * The evaluator against programs worked out by hand; then every compiled
  * policy's filter, run in it, against the policy.
  */
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -289,6 +296,77 @@ test_forbidden(void **state)
 	}
 }
 
+/*
+ * Nobody makes a thread or process once it is sealed.  Where there are threads,
+ * libc is told to take clone, whose arguments a filter could see; it kills.
+ */
+static void
+test_clone3(void **state)
+{
+	const uint64_t zeros[CALL_ARGS] = { 0 };
+	int clone3 = syscall_number("clone3"), clone = syscall_number("clone");
+	unsigned threaded = 0;
+	struct plan plan;
+	char err[512];
+
+	(void)state;
+#ifdef SANITIZED
+	skip(); /* such a build is told so everywhere */
+#endif
+	assert_true(clone3 > 0 && clone > 0);
+	for (size_t i = 0; i < policy_count(); i++) {
+		const struct policy *p = policy_at(i);
+		bool threads = policy_promises(p, "threads");
+
+		if ((p->walls & WALL_SECCOMP) == 0)
+			continue;
+		assert_int_equal(plan_make(p, &plan, err, sizeof(err)), 0);
+		if (plan_verdict(&plan, clone3, zeros) !=
+		    (threads ? ENOSYS : -1))
+			fail_msg("clone3 in %s", p->name);
+		assert_int_equal(plan_verdict(&plan, clone, zeros), -1);
+		threaded += threads;
+		plan_clear(&plan);
+	}
+	assert_int_equal(threaded, 2); /* mailbox, qmgr */
+}
+
+/* The same, asked of the kernel. */
+static void
+test_clone3_filtered(void **state)
+{
+	struct sock_filter *insns;
+	struct sock_fprog prog;
+	int status;
+	pid_t pid;
+	size_t n;
+
+	(void)state;
+#ifdef SANITIZED
+	skip();
+#endif
+	filter_of(policy_find(STR("mailbox")), &insns, &n);
+	prog = (struct sock_fprog){ (unsigned short)n, insns };
+	pid = fork();
+	if (pid == 0) {
+		struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) ==
+			-1)
+			_exit(1);
+		if (syscall(SYS_clone3, NULL, 0) != -1 || errno != ENOSYS)
+			_exit(2);
+		syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+		_exit(3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+	free(insns);
+}
+
 int
 main(void)
 {
@@ -298,6 +376,8 @@ main(void)
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_notices),
 		cmocka_unit_test(test_forbidden),
+		cmocka_unit_test(test_clone3),
+		cmocka_unit_test(test_clone3_filtered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
