@@ -238,9 +238,15 @@ void
 find_user(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	const struct lookup_user *u = rec;
-	struct question *q = question_new(arg, ch, id);
+	struct lookupd *lk = arg;
+	struct question *q;
 
 	(void)fds;
+	if (strcmp(lk->asker(ch), "local") != 0) {
+		chan_drop(ch, "the system's users are not its business");
+		return;
+	}
+	q = question_new(lk, ch, id);
 	q->user = true;
 	q->param = xstrdup("passwd");
 	q->table = xstrdup("");

@@ -11,6 +11,8 @@
 
 #include "base/attr.h"
 #include "daemons/lookup/lookupd.h"
+#include "edge/edges.h"
+#include "intake_peers.h"
 
 static void
 test_params(void **state)
@@ -55,6 +57,95 @@ test_flags(void **state)
 	assert_int_equal(param_flags(STR("smtpd_client_restrictions")), 0);
 }
 
+/* --- users of the system --------------------------------------------------- */
+
+static struct loop *loop_of_test;
+static const char *who;
+static struct chan *our_end, *its_end;
+static bool cut_off;
+
+static const char *
+asker(UNUSED struct chan *ch)
+{
+	return who;
+}
+
+static void
+on_cut(struct chan *ch, UNUSED const char *why, UNUSED void *arg)
+{
+	cut_off = true;
+	if (ch == our_end)
+		our_end = NULL;
+	else
+		its_end = NULL;
+	chan_free(&ch);
+	loop_stop(loop_of_test, 0);
+}
+
+static void
+on_end(UNUSED void *arg)
+{
+	loop_stop(loop_of_test, 0);
+}
+
+static void
+on_nothing(UNUSED unsigned type, UNUSED const void *rec, UNUSED int *fds,
+    UNUSED void *arg)
+{
+}
+
+/* Who they are, and where they live, is local's to know. */
+static void
+test_users(void **state)
+{
+	static const struct chan_on on[] = { { LOOKUP_USER, find_user },
+		{ 0, NULL } };
+	static const struct chan_on none[] = { { 0, NULL } };
+	static const char *const askers[] = { "smtpd", "rewrite", "cleanup",
+		"virtual", "smtp", "local" };
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(askers); i++) {
+		struct lookup_user q = { .name = STR("root") };
+		struct lookupd lk = { .asker = asker };
+		struct chan *broker, *other;
+		struct timer end;
+		int sv[2];
+
+		lk.loop = loop_of_test = loop_new();
+		TAILQ_INIT(&lk.entries);
+		peers_pair(lk.loop, &edge_broker, &other, none, NULL, &broker,
+		    none, NULL);
+		lk.broker = broker;
+		assert_int_equal(socketpair(AF_UNIX,
+				     SOCK_SEQPACKET | SOCK_CLOEXEC |
+					 SOCK_NONBLOCK,
+				     0, sv),
+		    0);
+		our_end = chan_new(lk.loop, sv[0], &edge_lookup, SIDE_A, none,
+		    on_cut, NULL);
+		its_end = chan_new(lk.loop, sv[1], &edge_lookup, SIDE_B, on,
+		    on_cut, &lk);
+		timer_init(&end, lk.loop, on_end, NULL);
+		timer_set(&end, 100);
+		who = askers[i];
+		cut_off = false;
+		chan_ask(our_end, LOOKUP_USER, &q, NULL, on_nothing, NULL);
+		loop_run(lk.loop);
+		if (cut_off == (strcmp(who, "local") == 0))
+			fail_msg("%s", who);
+		if (its_end != NULL)
+			find_forget(its_end);
+		entries_forget(&lk);
+		chan_free(&our_end);
+		chan_free(&its_end);
+		chan_free(&broker);
+		chan_free(&other);
+		timer_clear(&end);
+		loop_free(&lk.loop);
+	}
+}
+
 static void
 test_passwd(void **state)
 {
@@ -84,6 +175,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_params),
 		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_passwd),
 	};
 
