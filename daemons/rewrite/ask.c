@@ -83,22 +83,6 @@ on_found(unsigned type, const void *rec, int *fds, void *arg)
 	arrived(q);
 }
 
-static void
-on_passwd(unsigned type, const void *rec, int *fds, void *arg)
-{
-	const struct lookup_passwd *a = rec;
-	struct pending *p = arg;
-	struct memo *m = &p->q->memo[p->index];
-	struct question *q = p->q;
-
-	(void)fds;
-	free(p);
-	m->waiting = false;
-	m->status = type == LOOKUP_PASSWD ? (enum lookup_status)a->status :
-	    LOOKUP_LATER;
-	arrived(q);
-}
-
 static struct pending *
 pending_new(struct question *q)
 {
@@ -157,28 +141,6 @@ ask_find(struct question *q, enum find_how how, uint8_t flags,
 	if (new_memo(q, id) == NULL)
 		return ASK_LATER;
 	chan_ask(q->rw->lookup, LOOKUP_FIND, &f, NULL, on_found,
-	    pending_new(q));
-	return ASK_WAIT;
-}
-
-enum asked
-ask_user(struct question *q, struct str name)
-{
-	struct lookup_user u = { .name = name };
-	char *id;
-	struct memo *m;
-
-	if (name.n == 0 || name.n > 256)
-		return ASK_NONE;
-	id = xasprintf("user " STR_FMT, STR_ARG(name));
-	m = find(q, id);
-	if (m != NULL) {
-		free(id);
-		return outcome(q, m, NULL);
-	}
-	if (new_memo(q, id) == NULL)
-		return ASK_LATER;
-	chan_ask(q->rw->lookup, LOOKUP_USER, &u, NULL, on_passwd,
 	    pending_new(q));
 	return ASK_WAIT;
 }

@@ -76,9 +76,6 @@ struct question {
 enum asked ask_find(struct question *q, enum find_how how, uint8_t flags,
     enum param_id param, struct str table, struct str key, struct str *out);
 
-/* Is this login name in the system's password database? */
-enum asked ask_user(struct question *q, struct str name);
-
 void ask_clear(struct question *q);
 
 /* --- standard.c ----------------------------------------------------------- */

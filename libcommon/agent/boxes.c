@@ -36,7 +36,6 @@ struct box {
 	enum box_state state;
 	char *user, *dir;
 	uint32_t uid, gid;
-	char *home;
 	struct chan *ch;
 	unsigned busy; /* questions not answered */
 	unsigned tries;
@@ -98,7 +97,6 @@ make(struct boxes *bs, const struct box_who *w)
 	b->bs = bs;
 	b->user = str_dup(w->user);
 	b->dir = str_dup(w->dir);
-	b->home = xstrdup("");
 	b->uid = w->uid;
 	b->gid = w->gid;
 	STAILQ_INIT(&b->waiting);
@@ -117,7 +115,6 @@ box_free(struct box *b)
 	chan_free(&b->ch);
 	free(b->user);
 	free(b->dir);
-	free(b->home);
 	free(b->why);
 	free(b);
 }
@@ -210,7 +207,6 @@ on_gone(struct chan *ch, const char *why, void *arg)
 static void
 on_open(unsigned type, const void *rec, int *fds, void *arg)
 {
-	const struct broker_mailbox_open *o = rec;
 	const struct broker_refused *no = rec;
 	struct box *b = arg;
 	struct boxes *bs = b->bs;
@@ -220,8 +216,6 @@ on_open(unsigned type, const void *rec, int *fds, void *arg)
 		b->state = BOX_OPEN;
 		b->starts = 0;
 		b->rest_ms = 0;
-		free(b->home);
-		b->home = str_dup(o->home);
 		b->ch = chan_new(bs->loop, fds[0], &edge_mailbox, SIDE_A,
 		    no_records, on_gone, b);
 		fds[0] = -1;
@@ -395,12 +389,6 @@ box_ask(struct box *b, struct box_call *c, unsigned type, const void *rec,
 	b->busy++;
 	touch(b);
 	chan_ask(b->ch, type, rec, fds, on_answer, c);
-}
-
-struct str
-box_home(const struct box *b)
-{
-	return str_of(b->home);
 }
 
 struct boxes *

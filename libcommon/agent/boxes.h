@@ -62,7 +62,4 @@ void box_get(struct boxes *bs, const struct box_who *who, struct box_call *c,
 void box_ask(struct box *b, struct box_call *c, unsigned type, const void *rec,
     int *fds, chan_answer_fn *fn, void *arg);
 
-/* The home directory of the user, as the system's databases have it. */
-struct str box_home(const struct box *b);
-
 #endif

@@ -173,18 +173,3 @@ addrlist_addr(const struct addrlist *l, const struct addrlist_item *item,
 	return lex_addr(str_sub(l->text, item->spec_off, item->spec_end), out,
 	    NULL);
 }
-
-enum addr_result
-addrlist_single(struct str text, struct buf *out)
-{
-	struct addrlist_item item, second;
-	struct addrlist l;
-
-	buf_reset(out);
-	addrlist_init(&l, text);
-	if (!addrlist_next(&l, &item))
-		return ADDR_EMPTY;
-	if (addrlist_next(&l, &second))
-		return ADDR_SYNTAX;
-	return addrlist_addr(&l, &item, out);
-}

@@ -57,11 +57,4 @@ bool addrlist_next(struct addrlist *l, struct addrlist_item *out);
 enum addr_result addrlist_addr(const struct addrlist *l,
     const struct addrlist_item *item, struct buf *out);
 
-/*
- * The same for a text that should be a single address, as in tables and on
- * command lines: "Joe <joe@example.com>", "joe (Joe)".  ADDR_SYNTAX when there
- * are several.
- */
-enum addr_result addrlist_single(struct str text, struct buf *out);
-
 #endif

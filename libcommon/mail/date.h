@@ -32,11 +32,4 @@ struct str date_mbox(int64_t us);
 /* "20261121120000" in UTC, for Message-Id.  Borrowed likewise. */
 struct str date_stamp(int64_t us);
 
-/*
- * Parse the value of a Date: header, comments, folds, obsolete zones and two
- * digit years included, to seconds since the epoch.  The name of the day is
- * not believed.  -1 when it is no date, or one outside the years 1900 to 9999.
- */
-int date_parse(struct str value, int64_t *out);
-
 #endif

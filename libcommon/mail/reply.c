@@ -159,29 +159,6 @@ reply_status(const struct reply *r)
 }
 
 struct answer
-answer_parse(struct str s, struct answer fallback)
-{
-	struct answer a = fallback;
-	struct dsn d;
-	char sep = '\0';
-	int code;
-
-	s = str_trim(s);
-	code = line_code(s, &sep);
-	if (code != 0 && (sep == '\0' || ascii_isblank(sep))) {
-		a.code = code;
-		s = str_trim(str_sub(s, 3, s.n));
-	}
-	if (dsn_take(&s, &d) == 0)
-		a.dsn = d;
-	if (a.dsn.class != 0 && a.code / 100 != 3)
-		a.dsn.class = (uint8_t)(a.code / 100);
-	if (s.n > 0)
-		a.text = s;
-	return a;
-}
-
-struct answer
 answer_soften(struct answer a)
 {
 	if (a.code >= 500 && a.code <= 599)

@@ -79,13 +79,6 @@ struct answer {
 	struct str text; /* borrowed; lines are separated by LF */
 };
 
-/*
- * Read "550 5.7.1 go away", "5.7.1 go away" or "go away" as it is written in
- * tables.  What is missing is taken from fallback; an enhanced code whose
- * class contradicts the code gets the code's class.
- */
-struct answer answer_parse(struct str s, struct answer fallback);
-
 /* soft_bounce: 5xx becomes 4xx, and 5.x.x becomes 4.x.x. */
 struct answer answer_soften(struct answer a);
 

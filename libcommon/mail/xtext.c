@@ -73,15 +73,6 @@ xtext_decode(struct buf *out, struct str s)
 	return 0;
 }
 
-bool
-xtext_valid(struct str s)
-{
-	for (size_t i = 0; i < s.n;)
-		if (xtext_byte(s, &i) == -1)
-			return false;
-	return true;
-}
-
 static bool
 is_addr_type(struct str s)
 {

@@ -20,9 +20,6 @@ int xtext_encode(struct buf *out, struct str s);
  */
 int xtext_decode(struct buf *out, struct str s);
 
-/* Is s xtext? */
-bool xtext_valid(struct str s);
-
 /*
  * The value of ORCPT=: "rfc822;user+2Btag@example.com".  *type is borrowed
  * from s; the decoded address is appended to out.  For the type utf-8 also

@@ -241,16 +241,6 @@ tables_close(struct tables *ts)
 	*ts = (struct tables){ 0 };
 }
 
-bool
-tables_stale(const struct tables *ts)
-{
-	for (size_t i = 0; i < ts->n; i++) {
-		if (table_stale(ts->t[i]))
-			return true;
-	}
-	return false;
-}
-
 /* One key, of all tables that it is meant for. */
 static enum table_answer
 ask(struct tables *ts, struct str key, bool whole, struct buf *value,

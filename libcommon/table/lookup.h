@@ -126,7 +126,6 @@ struct tables_hit {
 int
 tables_open(struct tables *ts, struct str list, const struct table_env *env);
 void tables_close(struct tables *ts);
-bool tables_stale(const struct tables *ts);
 
 /* One key, in all tables in order; an error stops with TABLE_LATER. */
 enum table_answer

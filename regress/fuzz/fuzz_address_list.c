@@ -21,13 +21,17 @@ must(bool ok)
 static void
 check_addr(struct str addr)
 {
+	struct addrlist_item item;
 	struct buf quoted, again;
+	struct addrlist l;
 
 	must(addr_valid(addr));
 	buf_init(&quoted, ADDR_QUOTED_MAX);
 	buf_init(&again, ADDR_MAX);
 	must(addr_quote(&quoted, addr) == 0);
-	must(addrlist_single(buf_get(&quoted), &again) == ADDR_OK);
+	addrlist_init(&l, buf_get(&quoted));
+	must(addrlist_next(&l, &item));
+	must(addrlist_addr(&l, &item, &again) == ADDR_OK);
 	must(str_eq(buf_get(&again), addr));
 	buf_clear(&quoted);
 	buf_clear(&again);

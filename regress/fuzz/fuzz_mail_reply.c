@@ -69,14 +69,13 @@ read_replies(struct str rest, bool answer)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct answer fallback = { 550, { 5, 7, 1 }, STR("No") };
 	struct str text = str_make(data, size), rest;
-	struct answer a;
+	struct answer a = { 550, { 5, 7, 1 }, text };
 	struct buf b;
 
 	read_replies(text, false);
-	a = answer_soften(answer_parse(text, fallback));
-	must(a.code >= 200 && a.code <= 499 && a.dsn.class != 5);
+	if (size % 3 == 0)
+		a = answer_soften(a);
 	buf_init(&b, 40 * size + 1000);
 	must(answer_format(&b, a, size % 2 == 0) == 0);
 	for (rest = buf_get(&b); rest.n > 0;) {

@@ -160,38 +160,14 @@ test_reply_bounds(void **state)
 }
 
 static void
-test_answer_parse(void **state)
+test_answer_soften(void **state)
 {
-	static const struct {
-		const char *s, *want;
-	} c[] = {
-		{ "550 5.7.1 go away", "550 5.7.1 go away\r\n" },
-		{ "550 go away", "550 5.7.0 go away\r\n" },
-		{ "450 go away", "450 4.7.0 go away\r\n" },
-		{ "450 5.1.1 go away", "450 4.1.1 go away\r\n" },
-		{ "5.1.1 go away", "554 5.1.1 go away\r\n" },
-		{ "4.1.1 go away", "554 5.1.1 go away\r\n" },
-		{ "go away", "554 5.7.0 go away\r\n" },
-		{ "  go away \n", "554 5.7.0 go away\r\n" },
-		{ "", "554 5.7.0 Denied\r\n" },
-		{ "521", "521 5.7.0 Denied\r\n" },
-		{ "550 5.1.1", "550 5.1.1 Denied\r\n" },
-		{ "1.2.3 numbers", "554 5.7.0 1.2.3 numbers\r\n" },
-		{ "5500 numbers", "554 5.7.0 5500 numbers\r\n" },
-	};
-	const struct answer fallback = { 554, { 5, 7, 0 }, STR("Denied") };
+	struct answer a = { 554, { 5, 7, 0 }, STR("Denied") };
 	struct buf b;
 
 	(void)state;
 	buf_init(&b, 1000);
-	for (size_t i = 0; i < NELEM(c); i++) {
-		buf_reset(&b);
-		answer_format(&b, answer_parse(str_of(c[i].s), fallback),
-		    false);
-		assert_string_equal(buf_cstr(&b), c[i].want);
-	}
-	buf_reset(&b);
-	answer_format(&b, answer_soften(fallback), false);
+	answer_format(&b, answer_soften(a), false);
 	assert_string_equal(buf_cstr(&b), "454 4.7.0 Denied\r\n");
 	buf_clear(&b);
 }
@@ -322,7 +298,7 @@ main(void)
 		cmocka_unit_test(test_reply),
 		cmocka_unit_test(test_reply_lines),
 		cmocka_unit_test(test_reply_bounds),
-		cmocka_unit_test(test_answer_parse),
+		cmocka_unit_test(test_answer_soften),
 		cmocka_unit_test(test_answer_format),
 		cmocka_unit_test(test_answer_long),
 		cmocka_unit_test(test_notify),
