@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/note.h"
@@ -66,6 +67,7 @@ struct chan {
 	uint32_t free_call; /* 1 + index, 0 for none */
 	size_t waiting;
 	int64_t lazy_ms;
+	int64_t prompt_us, sent_us; /* sent_us: when, where it is prompt */
 	int fd;
 	enum side own;
 	unsigned type; /* of the record that is being handled */
@@ -305,6 +307,8 @@ chan_flush(struct chan *ch)
 	timer_cancel(&ch->lazy);
 	if (ch->dead || s.n == 0)
 		return;
+	if (ch->prompt_us > 0)
+		ch->sent_us = clock_us();
 	if (!STAILQ_EMPTY(&ch->queue)) {
 		queue_packet(ch);
 		return;
@@ -354,7 +358,9 @@ drain_queue(struct chan *ch)
 static void
 ask_flush(struct chan *ch)
 {
-	if (ch->lazy_ms == 0 || ch->out.len >= LAZY_MAX)
+	if (ch->prompt_us > 0 && clock_us() - ch->sent_us >= ch->prompt_us)
+		chan_flush(ch);
+	else if (ch->lazy_ms == 0 || ch->out.len >= LAZY_MAX)
 		turn_ask(&ch->turn);
 	else if (!ch->lazy.armed)
 		timer_set(&ch->lazy, ch->lazy_ms);
@@ -500,6 +506,12 @@ void
 chan_lazy(struct chan *ch, int64_t ms)
 {
 	ch->lazy_ms = ms;
+}
+
+void
+chan_prompt(struct chan *ch, int64_t us)
+{
+	ch->prompt_us = us;
 }
 
 void

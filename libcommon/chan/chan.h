@@ -98,6 +98,14 @@ void chan_flush(struct chan *ch);
 void chan_lazy(struct chan *ch, int64_t ms);
 
 /*
+ * For work that takes long, in turns with much of it: what is sent us
+ * microseconds or more after the last packet does not wait for the end of the
+ * turn.  So the peer goes on with the first while we are busy with the second;
+ * else the two would take turns, one of them always asleep.
+ */
+void chan_prompt(struct chan *ch, int64_t us);
+
+/*
  * Backpressure.  True while more waits to be sent than a peer in good health
  * leaves waiting; the owner then stops reading from whoever feeds it.
  */

@@ -153,6 +153,35 @@ test_ask(void **state)
 	end(&p);
 }
 
+/* Not at the end of a turn: there is none here. */
+static void
+test_prompt(void **state)
+{
+	struct resolve_answer a = { .addr = STR("a@example.com") };
+	char packet[4096];
+	struct pair p;
+	ssize_t one;
+	int raw;
+
+	(void)state;
+	start(&p, &edge_resolve, nothing, resolver, &raw);
+	chan_answer(p.b, RESOLVE_ANSWER, 1, &a, NULL);
+	assert_int_equal(read(raw, packet, sizeof(packet)), -1);
+	chan_prompt(p.b, 30000);
+	chan_answer(p.b, RESOLVE_ANSWER, 2, &a, NULL);
+	one = read(raw, packet, sizeof(packet)) / 2;
+	assert_true(one > 0);
+	for (int i = 0; i < 2; i++) {
+		chan_answer(p.b, RESOLVE_ANSWER, 3, &a, NULL);
+		assert_int_equal(read(raw, packet, sizeof(packet)), -1);
+	}
+	usleep(31000);
+	chan_answer(p.b, RESOLVE_ANSWER, 4, &a, NULL);
+	assert_int_equal(read(raw, packet, sizeof(packet)), 3 * one);
+	close(raw);
+	end(&p);
+}
+
 static void
 test_descriptors(void **state)
 {
@@ -478,6 +507,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ask),
+		cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_peer_gone),
 		cmocka_unit_test(test_hostile),
