@@ -17,6 +17,9 @@
 
 struct tls_key {
 	EVP_PKEY *key;
+	/* Ready to sign digests in the way that was asked for last. */
+	EVP_PKEY_CTX *ready;
+	uint8_t padding, digest;
 };
 
 /* There is nobody to ask for a pass phrase. */
@@ -64,6 +67,7 @@ tls_key_free(struct tls_key **kp)
 	*kp = NULL;
 	if (k == NULL)
 		return;
+	EVP_PKEY_CTX_free(k->ready);
 	EVP_PKEY_free(k->key); /* which wipes */
 	free(k);
 }
@@ -142,28 +146,54 @@ sign_message(struct tls_key *k, const struct tls_sign *q, unsigned char *sig,
 	return ok ? 0 : -1;
 }
 
+static bool
+set_up(EVP_PKEY_CTX *pc, const struct tls_sign *q)
+{
+	const EVP_MD *md = digest_md(q->digest);
+
+	if (EVP_PKEY_sign_init(pc) != 1)
+		return false;
+	if (q->padding == TLS_PAD_PSS &&
+	    EVP_PKEY_CTX_set_rsa_padding(pc, RSA_PKCS1_PSS_PADDING) != 1)
+		return false;
+	if (EVP_PKEY_CTX_set_signature_md(pc, md) != 1)
+		return false;
+	return q->padding != TLS_PAD_PSS ||
+	    EVP_PKEY_CTX_set_rsa_pss_saltlen(pc, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
+/* Most clients want the same: what was set up for one is kept. */
+static EVP_PKEY_CTX *
+make_ready(struct tls_key *k, const struct tls_sign *q)
+{
+	if (k->ready != NULL && k->padding == q->padding &&
+	    k->digest == q->digest)
+		return k->ready;
+	EVP_PKEY_CTX_free(k->ready);
+	k->ready = EVP_PKEY_CTX_new(k->key, NULL);
+	k->padding = q->padding;
+	k->digest = q->digest;
+	if (k->ready != NULL && !set_up(k->ready, q)) {
+		EVP_PKEY_CTX_free(k->ready);
+		k->ready = NULL;
+	}
+	return k->ready;
+}
+
 static int
 sign_digest(struct tls_key *k, const struct tls_sign *q, unsigned char *sig,
     size_t *n)
 {
-	EVP_PKEY_CTX *pc = EVP_PKEY_CTX_new(k->key, NULL);
-	int ok = pc != NULL && EVP_PKEY_sign_init(pc) == 1;
+	EVP_PKEY_CTX *pc = make_ready(k, q);
 
-	if (ok && q->padding == TLS_PAD_PSS)
-		ok = EVP_PKEY_CTX_set_rsa_padding(pc, RSA_PKCS1_PSS_PADDING) ==
-			1 &&
-		    EVP_PKEY_CTX_set_signature_md(pc, digest_md(q->digest)) ==
-			1 &&
-		    EVP_PKEY_CTX_set_rsa_pss_saltlen(pc,
-			RSA_PSS_SALTLEN_DIGEST) == 1;
-	else if (ok)
-		ok = EVP_PKEY_CTX_set_signature_md(pc, digest_md(q->digest)) ==
-		    1;
-	ok = ok &&
+	if (pc != NULL &&
 	    EVP_PKEY_sign(pc, sig, n, (const unsigned char *)q->tbs.p,
-		q->tbs.n) == 1;
-	EVP_PKEY_CTX_free(pc);
-	return ok ? 0 : -1;
+		q->tbs.n) == 1)
+		return 0;
+	/* After a failure nothing is taken for granted. */
+	EVP_PKEY_CTX_free(k->ready);
+	k->ready = NULL;
+	return -1;
 }
 
 #define SIGNATURE_MAX 1024
