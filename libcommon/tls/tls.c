@@ -22,12 +22,13 @@
 #include "loop/loop.h"
 #include "tls/tls_parts.h"
 
-/* Handshakes that may be stopped at one time; each has a stack. */
-#define JOBS_MAX 512
+/* Stopped handshakes each have a stack, until they go on. */
+#define STACKS_MAX (4 * TLS_ASKED_MAX)
 
 static struct tls *running;
+static size_t nasked; /* signatures that are waited for */
 
-/* Those that found no stack; the next one that is done calls the next. */
+/* Those that are to begin when one has come. */
 static TAILQ_HEAD(, tls) crowd = TAILQ_HEAD_INITIALIZER(crowd);
 
 void
@@ -41,7 +42,7 @@ tls_init(void)
 	    RAND_bytes(bytes, sizeof(bytes)) != 1 ||
 	    RAND_priv_bytes(bytes, sizeof(bytes)) != 1)
 		log_fatal("the TLS library cannot be used");
-	ASYNC_init_thread(JOBS_MAX, 0);
+	ASYNC_init_thread(STACKS_MAX, 0);
 }
 
 struct tls *
@@ -133,13 +134,24 @@ leave_crowd(struct tls *t)
 	t->in_crowd = false;
 }
 
-/* A stack is free: the next who waits for one may have it. */
+static void
+join_crowd(struct tls *t)
+{
+	t->waits = 0;
+	t->in_crowd = true;
+	TAILQ_INSERT_TAIL(&crowd, t, crowd);
+}
+
+/*
+ * Whoever asks no more, or was called and does not ask, calls the next; one
+ * call too many does no harm.
+ */
 static void
 call_crowd(void)
 {
 	struct tls *t = TAILQ_FIRST(&crowd);
 
-	if (t == NULL)
+	if (t == NULL || nasked >= TLS_ASKED_MAX)
 		return;
 	leave_crowd(t);
 	t->wake(t->wake_arg);
@@ -152,8 +164,10 @@ call_crowd(void)
 static void
 abandon(struct tls *t)
 {
-	if (t->sign == SIGN_ASKED)
+	if (t->sign == SIGN_ASKED) {
 		t->ctx->signer.forget(t->ctx->signer.arg, t->asked);
+		nasked--;
+	}
 	if (t->sign == SIGN_NONE)
 		return;
 	t->sign = SIGN_HERE;
@@ -164,7 +178,6 @@ abandon(struct tls *t)
 	running = NULL;
 	t->broken = true;
 	ERR_clear_error();
-	call_crowd();
 }
 
 void
@@ -177,6 +190,7 @@ tls_free(struct tls **tp)
 		return;
 	abandon(t);
 	leave_crowd(t);
+	call_crowd();
 	if (t->done && !t->broken) {
 		ERR_clear_error();
 		SSL_shutdown(t->ssl);
@@ -230,7 +244,9 @@ tls_signed(struct tls *t, struct str signature)
 	}
 	t->asked = 0;
 	t->sign = SIGN_HERE;
+	nasked--;
 	t->wake(t->wake_arg);
+	call_crowd();
 }
 
 /* The handshake has stopped: have the question asked, or go on without. */
@@ -241,8 +257,10 @@ ask(struct tls *t)
 
 	if (s->ask != NULL)
 		t->asked = s->ask(s->arg, &t->question, t);
+	t->had_turn = true;
 	if (t->asked != 0) {
 		t->sign = SIGN_ASKED;
+		nasked++;
 		return true;
 	}
 	t->sign = SIGN_HERE;
@@ -259,7 +277,6 @@ finish(struct tls *t)
 	t->waits = LOOP_READ;
 	/* What comes now is not worth a stack. */
 	SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
-	call_crowd();
 	return 1;
 }
 
@@ -269,21 +286,15 @@ failed(struct tls *t, int result, int last)
 	t->broken = true;
 	t->waits = 0;
 	tls_note_failure(t, result, last);
-	call_crowd();
 	return -1;
 }
 
-int
-tls_handshake(struct tls *t)
+static int
+shake(struct tls *t)
 {
-	if (t->done || t->broken)
-		return t->done ? 1 : -1;
-	leave_crowd(t);
 	for (;;) {
 		int r, last;
 
-		if (t->sign == SIGN_ASKED)
-			return 0; /* the socket has to wait, too */
 		ERR_clear_error();
 		errno = 0;
 		running = t;
@@ -300,19 +311,38 @@ tls_handshake(struct tls *t)
 			t->waits = LOOP_WRITE;
 			return 0;
 		case SSL_ERROR_WANT_ASYNC:
-			t->waits = 0;
+			/* Still watched: who is silent now is cheapest so. */
 			if (ask(t))
 				return 0;
 			break;
-		case SSL_ERROR_WANT_ASYNC_JOB:
-			t->waits = 0;
-			t->in_crowd = true;
-			TAILQ_INSERT_TAIL(&crowd, t, crowd);
+		case SSL_ERROR_WANT_ASYNC_JOB: /* no stack is free */
+			join_crowd(t);
 			return 0;
 		default:
 			return failed(t, r, last);
 		}
 	}
+}
+
+int
+tls_handshake(struct tls *t)
+{
+	int r;
+
+	if (t->done || t->broken)
+		return t->done ? 1 : -1;
+	if (t->sign == SIGN_ASKED) {
+		t->waits = 0; /* the socket has to wait, too */
+		return 0;
+	}
+	leave_crowd(t);
+	if (t->ctx->remote && !t->had_turn && nasked >= TLS_ASKED_MAX) {
+		join_crowd(t);
+		return 0;
+	}
+	r = shake(t);
+	call_crowd();
+	return r;
 }
 
 /* --- bytes ---------------------------------------------------------------- */

@@ -29,11 +29,17 @@ enum sign_state {
 	SIGN_HERE,
 };
 
+/*
+ * Signatures that are asked for at one time.  Enough that the signer is never
+ * without work, and no more: another handshake that begins is worth less than
+ * one that can go on, and would delay it.
+ */
+#define TLS_ASKED_MAX 4
 #define TLS_SIGNATURE_MAX 1024
 #define TLS_PROBLEMS 4
 
 struct tls {
-	TAILQ_ENTRY(tls) crowd; /* those for whom there was no stack */
+	TAILQ_ENTRY(tls) crowd; /* those who are to begin later */
 	struct tls_ctx *ctx;
 	SSL *ssl;
 	int fd;
@@ -41,6 +47,7 @@ struct tls {
 	void *wake_arg;
 	int waits;
 	bool in_crowd;
+	bool had_turn; /* its signature was asked for */
 	bool done, broken;
 	bool starved; /* the rest of a record has yet to come */
 	char **names; /* the peer's certificate is to have, NULL at the end */

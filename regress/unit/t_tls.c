@@ -27,6 +27,7 @@
 #include "loop/loop.h"
 #include "tls/key.h"
 #include "tls/tls.h"
+#include "tls/tls_parts.h"
 
 /* --- certificates, made here ---------------------------------------------- */
 
@@ -424,6 +425,153 @@ test_no_signature(void **state)
 	pair_clear(&p);
 }
 
+/* --- many at a time --------------------------------------------------------- */
+
+#define MANY (3 * TLS_ASKED_MAX)
+
+/* A holder that is asked by many, and answers one by one. */
+struct queue {
+	struct tls_key *key;
+	struct {
+		struct tls *asker;
+		uint64_t handle;
+		struct tls_sign q;
+		char tbs[64];
+	} v[MANY];
+	size_t n;
+	uint64_t handles;
+};
+
+static uint64_t
+queue_ask(void *arg, const struct tls_sign *q, struct tls *t)
+{
+	struct queue *h = arg;
+
+	assert_true(h->n < TLS_ASKED_MAX);
+	assert_true(q->tbs.n <= sizeof(h->v[0].tbs));
+	h->v[h->n].asker = t;
+	h->v[h->n].q = *q;
+	memcpy(h->v[h->n].tbs, q->tbs.p, q->tbs.n);
+	h->v[h->n].handle = ++h->handles;
+	return h->v[h->n++].handle;
+}
+
+static void
+queue_remove(struct queue *h, size_t i)
+{
+	h->n--;
+	memmove(&h->v[i], &h->v[i + 1], (h->n - i) * sizeof(h->v[0]));
+}
+
+static void
+queue_forget(void *arg, uint64_t handle)
+{
+	struct queue *h = arg;
+
+	for (size_t i = 0; i < h->n; i++)
+		if (h->v[i].handle == handle) {
+			queue_remove(h, i);
+			return;
+		}
+	fail_msg("it was not asked");
+}
+
+static void
+queue_answer(struct queue *h)
+{
+	struct tls *t = h->v[0].asker;
+	struct tls_sign q = h->v[0].q;
+	struct buf sig;
+
+	buf_init(&sig, 1024);
+	q.tbs.p = h->v[0].tbs;
+	assert_int_equal(tls_key_sign(h->key, &q, &sig), 0);
+	queue_remove(h, 0);
+	tls_signed(t, buf_get(&sig));
+	buf_clear(&sig);
+}
+
+/* Those who were woken go on, all others stay as they are. */
+static size_t
+go_on(struct wire *w, unsigned *seen)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < MANY; i++) {
+		if (w[i].server == NULL)
+			continue;
+		if (w[i].woken != seen[i]) {
+			seen[i] = w[i].woken;
+			assert_int_not_equal(tls_handshake(w[i].server), -1);
+			assert_int_not_equal(tls_handshake(w[i].client), -1);
+		}
+		if (tls_waits(w[i].server) != 0 &&
+		    tls_handshake(w[i].client) == 1)
+			done += tls_handshake(w[i].server) == 1;
+	}
+	return done;
+}
+
+/*
+ * So many signatures are waited for, the other handshakes do not begin; and
+ * each does, whoever of those before it goes away.
+ */
+static void
+test_many(void **state)
+{
+	struct queue h = { .n = 0 };
+	struct wire w[MANY] = { { .woken = 0 } };
+	unsigned seen[MANY] = { 0 };
+	struct tls_cert cert = { .key_id = 7 };
+	struct tls_set set = { .role = TLS_SERVER,
+		.certs = &cert,
+		.ncerts = 1,
+		.signer = { queue_ask, queue_forget, &h } };
+	struct tls_ctx *sc, *cc = client_ctx(NULL);
+	struct pair p;
+	struct buf err;
+	size_t done = 0;
+
+	(void)state;
+	pair_make(&p, "P-256", "mail.example.com");
+	buf_init(&err, 1024);
+	h.key = tls_key_new(str_of(p.key_pem), &err);
+	cert.chain = buf_get(&p.chain);
+	rules_plain(&set.rules);
+	sc = tls_ctx_new(&set, &err);
+	assert_non_null(sc);
+	for (size_t i = 0; i < MANY; i++) {
+		wire_open(&w[i], sc, cc, NULL);
+		assert_int_equal(tls_handshake(w[i].client), 0);
+		assert_int_equal(tls_handshake(w[i].server), 0);
+		assert_int_equal(h.n,
+		    i < TLS_ASKED_MAX ? i + 1 : TLS_ASKED_MAX);
+	}
+	/* One that waits, one whose signature waits; that one's turn is free. */
+	wire_close(&w[TLS_ASKED_MAX]);
+	assert_int_equal(w[TLS_ASKED_MAX + 1].woken, 0);
+	wire_close(&w[0]);
+	assert_int_equal(h.n, TLS_ASKED_MAX - 1);
+	assert_int_equal(w[TLS_ASKED_MAX + 1].woken, 1);
+	/* The one that was called goes, too: the next is. */
+	wire_close(&w[TLS_ASKED_MAX + 1]);
+	assert_int_equal(w[TLS_ASKED_MAX + 2].woken, 1);
+	for (int i = 0; i < 10 * MANY && done < MANY - 3; i++) {
+		done = go_on(w, seen);
+		if (h.n > 0)
+			queue_answer(&h);
+	}
+	assert_int_equal(done, MANY - 3);
+	assert_int_equal(h.handles, MANY - 2);
+	for (size_t i = 0; i < MANY; i++)
+		wire_close(&w[i]);
+	tls_ctx_unref(&sc);
+	tls_ctx_unref(&cc);
+	tls_key_free(&h.key);
+	buf_clear(&err);
+	pair_clear(&p);
+}
+
 static void
 test_tickets(void **state)
 {
@@ -724,6 +872,7 @@ main(void)
 		cmocka_unit_test(test_pem),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_no_signature),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_tickets),
 		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_garbage),
