@@ -30,6 +30,7 @@ asker_up(struct keys *k, struct chan *ch, const char *component)
 	struct asker *a = xcalloc(1, sizeof(*a));
 	struct service *sv;
 
+	chan_prompt(ch, KEYS_PROMPT_US);
 	a->ch = ch;
 	a->component = component;
 	a->tokens = SIGN_BURST;

@@ -21,6 +21,8 @@
 #define KEYS_SIGNATURE_MAX 1024
 #define KEYS_TICKETS_MAX 240
 #define KEYS_CERTS_MAX 8 /* of one service */
+/* Neither side keeps questions or answers longer for want of company. */
+#define KEYS_PROMPT_US 150
 
 /* DER, the certificate first, then those that lead to its root. */
 #define keys_cert_FIELDS(F) \

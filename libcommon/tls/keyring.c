@@ -38,6 +38,7 @@ keyring_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
 	(void)arg;
 	if (kr.n == HOLDERS_MAX)
 		return;
+	chan_prompt(ch, KEYS_PROMPT_US);
 	kr.instance[kr.n] = instance;
 	kr.ch[kr.n++] = ch;
 }
