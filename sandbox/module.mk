@@ -51,12 +51,19 @@ fuzz_overlay_USES := libsandbox
 fuzz_policy_USES := libsandbox
 
 # What a captured component would try; run by regress/hostile/hostile.t.
+ATTEMPT_OBJS = $(addprefix $(BUILD)/obj/regress/hostile/,$(addsuffix .o, \
+	channel exhaust files inside kernel memory net process queue))
 HOSTILE_OBJS = $(addprefix $(BUILD)/obj/regress/hostile/,$(addsuffix .o, \
-	channel exhaust files hostile kernel memory net process queue))
+	hostile image)) $(ATTEMPT_OBJS)
 $(BUILD)/regress/hostile/hostile: $(HOSTILE_OBJS) $(BUILD)/lib/libsandbox.a \
     $(BUILD)/lib/libcommon.a
 	$(call link,)
-tests: $(BUILD)/regress/hostile/hostile
+# smtpd, for its warm image; behind its walls it makes attempts.
+$(BUILD)/regress/hostile/smtpd: $(BUILD)/obj/daemons/smtpd/main.o \
+    $(BUILD)/obj/regress/hostile/copy.o $(ATTEMPT_OBJS) $(BUILD)/lib/smtpd.a \
+    $(BUILD)/lib/libsandbox.a $(BUILD)/lib/libcommon.a
+	$(call link,$(smtpd_LIBS) -Xlinker --wrap=loop_run)
+tests: $(BUILD)/regress/hostile/hostile $(BUILD)/regress/hostile/smtpd
 
 # Policies with a leak, which do not build, and a launcher that was built with
 # them all the same, which does not start: regress/flow/21-audit.t.

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * hostile [-v] [COMPONENT ...] - every attempt, inside every real sandbox.
- * Prints TAP: one line for a component with seccomp, one without.
+ * Prints TAP: one line for a component with seccomp, one without; for smtpd two
+ * more, of copies of its warm image.
  */
 #include "hostile.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -24,20 +26,10 @@
 #include "base/attr.h"
 #include "base/fd.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/warm.h"
 
 #define UID 4711
 #define ATTEMPT_MS 10000
-
-/* How a child ends, besides by a signal. */
-enum {
-	EXIT_NO_ENTRY = 98,
-	EXIT_ABSENT = 99,
-	EXIT_ERRNO = 100 /* and errno above it */
-};
-
-static const struct attempt *const lists[] = { attempts_files, attempts_memory,
-	attempts_net, attempts_channel, attempts_process, attempts_kernel,
-	attempts_queue, attempts_exhaust };
 
 static struct cradle cradle;
 static struct cradle open_cradle; /* without any wall */
@@ -57,18 +49,6 @@ static struct {
 
 static unsigned made, stopped, killed;
 static int case_no, failed;
-
-enum outcome
-outcome_of(long rc)
-{
-	return rc == -1 ? REFUSED : WORKED;
-}
-
-int
-hand_socket(const struct hand *h)
-{
-	return h->fd[KIND_CHANNEL];
-}
 
 static void
 die(const char *what)
@@ -302,37 +282,14 @@ things_send(int channel, const struct policy *p)
 	fds_close(fds, &n);
 }
 
-static int
-things_receive(struct hand *h)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(KIND_N * sizeof(int))];
-	} control;
-	uint8_t kinds[KIND_N];
-	struct iovec iov = { kinds, sizeof(kinds) };
-	struct msghdr mh = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control) };
-	struct cmsghdr *cm;
-	ssize_t n = recvmsg(SLOT_BROKER, &mh, MSG_CMSG_CLOEXEC);
-
-	cm = n <= 0 ? NULL : CMSG_FIRSTHDR(&mh);
-	if (cm == NULL || cm->cmsg_len != CMSG_LEN((size_t)n * sizeof(int)))
-		return -1;
-	for (ssize_t i = 0; i < n; i++)
-		memcpy(&h->fd[kinds[i]],
-		    CMSG_DATA(cm) + (size_t)i * sizeof(int), sizeof(int));
-	return 0;
-}
-
 /* --- one attempt ---------------------------------------------------------- */
 
 enum mode {
 	SEALED,
 	NO_SECCOMP,
-	BARE
+	BARE,
+	COPY,
+	COPY_NO_SECCOMP
 };
 
 static struct sandbox_place
@@ -344,21 +301,24 @@ place_of(const struct policy *p, enum mode mode)
 
 	if (level == LEVEL_ROOT && strcmp(p->user, "root") != 0)
 		place.uid = place.gid = UID;
-	if (mode == NO_SECCOMP)
+	if (mode == NO_SECCOMP || mode == COPY_NO_SECCOMP)
 		place.waived |= WALL_SECCOMP;
 	if (mode == BARE)
 		place.waived |= WALL_ALL & ~(uint32_t)WALL_UID;
 	return place;
 }
 
-static uint64_t
-limit_of(const struct policy *p, const char *name)
+static struct hand
+hand_of(const struct policy *p)
 {
-	for (size_t i = 0; i < p->nlimits; i++) {
-		if (strcmp(p->limits[i].name, name) == 0)
-			return p->limits[i].value;
-	}
-	return 0;
+	struct hand h;
+
+	hand_init(&h, p);
+	h.victim = world.victim;
+	h.tcp_port = world.tcp_port;
+	h.udp_port = world.udp_port;
+	h.abstract = world.abstract;
+	return h;
 }
 
 static NORETURN void
@@ -366,22 +326,12 @@ component(const struct policy *p, const struct attempt *a, enum mode mode,
     int channel, int filter_fd)
 {
 	struct sandbox_place place = place_of(p, mode);
-	struct hand h = { .policy = p,
-		.victim = world.victim,
-		.tcp_port = world.tcp_port,
-		.udp_port = world.udp_port,
-		.abstract = world.abstract,
-		.as = limit_of(p, "as"),
-		.fsize = limit_of(p, "fsize"),
-		.nofile = limit_of(p, "nofile") };
+	struct hand h = hand_of(p);
 	struct cradle_fd fds[5] = { { SLOT_BROKER, channel },
 		{ SLOT_CONFIG, filter_fd }, { SLOT_FILTER, filter_fd } };
 	size_t n = 3;
 	char err[512];
 
-	for (int k = 0; k < KIND_N; k++)
-		h.fd[k] = -1;
-	h.fd[KIND_CHANNEL] = SLOT_BROKER;
 	for (size_t i = 0; i < p->nslots; i++) {
 		if (p->slots[i].kind != KIND_DIR)
 			continue;
@@ -397,18 +347,7 @@ component(const struct policy *p, const struct attempt *a, enum mode mode,
 			_exit(EXIT_NO_ENTRY);
 		_exit(EXIT_NO_ENTRY);
 	}
-	if (things_receive(&h) == -1)
-		_exit(EXIT_NO_ENTRY);
-	errno = 0;
-	switch (a->run(&h)) {
-	case WORKED:
-		_exit(0);
-	case ABSENT:
-		_exit(EXIT_ABSENT);
-	case REFUSED:
-		break;
-	}
-	_exit(EXIT_ERRNO + errno);
+	inside_run(a, &h);
 }
 
 /* Wait for the end, but not for ever; returns the wait status. */
@@ -426,9 +365,32 @@ child_wait(pid_t pid, int pidfd)
 	return status;
 }
 
+/* A process that makes it, in a world as it was before the last one. */
+static pid_t
+attempt_start(const struct policy *p, unsigned i, enum mode mode, int filter_fd,
+    int sv[2], int *pidfd, char *said, size_t size)
+{
+	pid_t pid;
+
+	if (mode == COPY || mode == COPY_NO_SECCOMP) {
+		pid = image_copy(i, sv[0], &sv[1], said, size);
+		if (pid != -1)
+			*pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		things_send(sv[0], p);
+		return pid;
+	}
+	things_send(sv[0], p);
+	pid = sandbox_clone(mode == BARE ? &open_cradle : &cradle, pidfd);
+	if (pid == -1)
+		die("clone");
+	if (pid == 0)
+		component(p, attempt_at(i), mode, sv[1], filter_fd);
+	return pid;
+}
+
 static int
-attempt_make(const struct policy *p, const struct attempt *a, enum mode mode,
-    int filter_fd, char *said, size_t size)
+attempt_make(const struct policy *p, unsigned i, enum mode mode, int filter_fd,
+    char *said, size_t size)
 {
 	int sv[2], pidfd = -1, status;
 	ssize_t n;
@@ -437,13 +399,12 @@ attempt_make(const struct policy *p, const struct attempt *a, enum mode mode,
 	world_tidy();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)
 		die("socketpair");
-	things_send(sv[0], p);
-	pid = sandbox_clone(mode == BARE ? &open_cradle : &cradle, &pidfd);
-	if (pid == -1)
-		die("clone");
-	if (pid == 0)
-		component(p, a, mode, sv[1], filter_fd);
-	close(sv[1]);
+	pid = attempt_start(p, i, mode, filter_fd, sv, &pidfd, said, size);
+	fd_close(&sv[1]);
+	if (pid == -1) {
+		close(sv[0]);
+		return W_EXITCODE(EXIT_NO_ENTRY, 0);
+	}
 	status = child_wait(pid, pidfd);
 	n = recv(sv[0], said, size - 1, MSG_DONTWAIT);
 	said[n < 0 ? 0 : n] = '\0';
@@ -479,8 +440,10 @@ as_expected(const struct attempt *a, enum mode mode, int status)
 		return false; /* it hung */
 	switch (mode) {
 	case SEALED:
+	case COPY:
 		return !worked;
 	case NO_SECCOMP:
+	case COPY_NO_SECCOMP:
 		if (a->behind == STOPPED ||
 		    (a->behind == BY_UID && level == LEVEL_ROOT))
 			return !worked;
@@ -497,47 +460,68 @@ as_expected(const struct attempt *a, enum mode mode, int status)
 	return false;
 }
 
+/*
+ * What came of each attempt by a process that was made alone: a copy has the
+ * same walls, so it is stopped by the same.
+ */
+#define ATTEMPTS_MAX 512
+static struct seen {
+	bool worked, killed;
+} alone[2][ATTEMPTS_MAX];
+
+static bool
+as_alone(unsigned i, enum mode mode, int status)
+{
+	struct seen now = { .worked = WIFEXITED(status) &&
+		    WEXITSTATUS(status) == 0,
+		.killed = WIFSIGNALED(status) };
+	struct seen *was = &alone[mode == NO_SECCOMP ||
+	    mode == COPY_NO_SECCOMP][i % ATTEMPTS_MAX];
+
+	if (mode == SEALED || mode == NO_SECCOMP)
+		*was = now;
+	return mode == BARE ||
+	    (was->worked == now.worked && was->killed == now.killed);
+}
+
 /* --- all of them ---------------------------------------------------------- */
 
 static const char *const mode_names[] = { "sealed", "without seccomp",
-	"with a user id only" };
+	"with a user id only", "a copy of its image, sealed",
+	"a copy of its image, without seccomp" };
 
 static void
 component_attack(const struct policy *p, enum mode mode, int filter_fd)
 {
 	unsigned n = 0, k = 0, refused = 0;
+	const struct attempt *a;
 	bool good = true;
 	char said[512];
 	int status;
 
-	for (size_t i = 0; i < NELEM(lists); i++) {
-		for (const struct attempt *a = lists[i]; a->name; a++) {
-			if (a->unless != NULL && policy_promises(p, a->unless))
-				continue;
-			status = attempt_make(p, a, mode, filter_fd, said,
-			    sizeof(said));
-			if (WIFEXITED(status) &&
-			    WEXITSTATUS(status) == EXIT_ABSENT)
-				continue;
-			n++;
-			if (WIFSIGNALED(status))
-				k++;
-			else if (WEXITSTATUS(status) != 0)
-				refused++;
-			if (WIFEXITED(status) &&
-			    WEXITSTATUS(status) == EXIT_NO_ENTRY) {
-				good = false;
-				printf("# %s: no entry: %s\n", a->name, said);
-			} else if (!as_expected(a, mode, status)) {
-				good = false;
-				printf("# %s %s: %s: %s\n", p->name,
-				    mode_names[mode], a->name,
-				    status_text(status));
-			} else if (verbose) {
-				printf("# %s %s: %s: %s\n", p->name,
-				    mode_names[mode], a->name,
-				    status_text(status));
-			}
+	for (unsigned i = 0; (a = attempt_at(i)) != NULL; i++) {
+		if (a->unless != NULL && policy_promises(p, a->unless))
+			continue;
+		status = attempt_make(p, i, mode, filter_fd, said,
+		    sizeof(said));
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ABSENT)
+			continue;
+		n++;
+		if (WIFSIGNALED(status))
+			k++;
+		else if (WEXITSTATUS(status) != 0)
+			refused++;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_ENTRY) {
+			good = false;
+			printf("# %s: no entry: %s\n", a->name, said);
+		} else if (!as_alone(i, mode, status) ||
+		    !as_expected(a, mode, status)) {
+			good = false;
+			printf("# %s %s: %s: %s\n", p->name, mode_names[mode],
+			    a->name, status_text(status));
+		} else if (verbose) {
+			printf("# %s %s: %s: %s\n", p->name, mode_names[mode],
+			    a->name, status_text(status));
 		}
 	}
 	good = good && n > 0;
@@ -546,11 +530,30 @@ component_attack(const struct policy *p, enum mode mode, int filter_fd)
 	    refused);
 	fflush(stdout);
 	failed += !good;
-	if (mode == SEALED) {
+	if (mode == SEALED || mode == COPY) {
 		made += n;
 		killed += k;
 		stopped += k + refused;
 	}
+}
+
+/* The same by copies of its warm image, in which nothing may be other. */
+static void
+copies_attack(const struct policy *p, enum mode mode, int filter_fd)
+{
+	struct sandbox_place place = place_of(p, mode);
+	struct hand h = hand_of(p);
+	char err[512];
+
+	if (image_open(&cradle, &place, filter_fd, &h, err, sizeof(err)) ==
+	    -1) {
+		printf("not ok %d - %s %s: %s\n", ++case_no, p->name,
+		    mode_names[mode], err);
+		failed++;
+		return;
+	}
+	component_attack(p, mode, filter_fd);
+	image_close();
 }
 
 static void
@@ -569,6 +572,11 @@ component_run(const struct policy *p, bool bare)
 	/* Second walls are counted on only where all of them can be had. */
 	if ((missing & ~(uint32_t)WALL_UID) == 0)
 		component_attack(p, NO_SECCOMP, filter_fd);
+	if (strcmp(p->name, "smtpd") == 0 && warm_possible()) {
+		copies_attack(p, COPY, filter_fd);
+		if ((missing & ~(uint32_t)WALL_UID) == 0)
+			copies_attack(p, COPY_NO_SECCOMP, filter_fd);
+	}
 	fd_close(&filter_fd);
 }
 
