@@ -124,6 +124,8 @@ gate_mode(struct gate *g, bool once, unsigned ready)
 
 	g->once = once;
 	g->ready_max = ready;
+	if (other)
+		g->coming = 0; /* who still comes is of the other kind */
 	TAILQ_FOREACH_SAFE(w, &g->workers, link, next) {
 		if (!w->once && !other)
 			continue;

@@ -375,6 +375,13 @@ t_gather(void **state)
 	assert_int_equal(h.gate.nready, 0);
 	assert_int_equal(wanted.n, 8);
 	assert_int_equal(h.w[0].got + h.w[1].got + h.w[2].got, 3);
+	/* Another mode, and back: nothing is waited for in vain. */
+	gate_mode(&h.gate, false, 3);
+	gate_refill(&h.gate);
+	assert_int_equal(wanted.n, 8);
+	gate_mode(&h.gate, true, 3);
+	gate_refill(&h.gate);
+	assert_int_equal(wanted.n, 11);
 	close_all(c, 3);
 	end(&h);
 }
