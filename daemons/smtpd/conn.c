@@ -153,6 +153,7 @@ shake(struct conn *c)
 	struct session *s = c->s;
 
 	if (c->tls == NULL) {
+		(void)secure_ready(&s->sv->tls, s->sv->name);
 		if (s->sv->tls.ctx == NULL)
 			session_hangup(s); /* a reload took it away */
 		if (s->out.len > 0 || s->state >= ST_CLOSING)

@@ -110,6 +110,18 @@ read_service(uint32_t instance, struct str name, int fd)
 	return service_new(conf, instance, boot_conf());
 }
 
+/* What is known of its certificates; a single session may not need them. */
+static void
+use_keys(struct service *sv)
+{
+	const struct keyset *ks = keyring_set(sv->instance);
+
+	if (peers.once)
+		secure_keys_late(&sv->tls, ks);
+	else
+		secure_keys(&sv->tls, ks, sv->name);
+}
+
 /* Ready is who has all peers, and an answer of keys for every service. */
 static void
 check_ready(struct peers *p)
@@ -140,15 +152,20 @@ on_grant(const struct broker_grant *g, int fd, void *arg)
 	}
 	sv = read_service(g->instance, g->name, fd);
 	fd_close(&fd);
-	secure_keys(&sv->tls, keyring_set(sv->instance), sv->name);
+	use_keys(sv);
 	worker_service(&p->w, sv);
 }
 
+/* In an image. */
 static void
 on_object(uint32_t instance, struct str name, int fd)
 {
-	if (instance < WORKER_SERVICES)
-		warm[instance] = read_service(instance, name, fd);
+	struct service *sv;
+
+	if (instance >= WORKER_SERVICES)
+		return;
+	warm[instance] = sv = read_service(instance, name, fd);
+	secure_warm(&sv->tls, instance, sv->name);
 }
 
 /* keys told of a service's certificates, or of its ticket keys. */
@@ -161,7 +178,7 @@ on_keys(const struct keyset *ks, bool tickets_only, void *arg)
 	if (sv != NULL && tickets_only)
 		secure_tickets(&sv->tls, ks);
 	else if (sv != NULL)
-		secure_keys(&sv->tls, ks, sv->name);
+		use_keys(sv);
 	check_ready(p);
 }
 
@@ -271,8 +288,7 @@ use_image(struct peers *p)
 	for (size_t i = 0; i < WORKER_SERVICES; i++) {
 		if (warm[i] == NULL)
 			continue;
-		secure_keys(&warm[i]->tls, keyring_set(warm[i]->instance),
-		    warm[i]->name);
+		use_keys(warm[i]);
 		worker_service(&p->w, warm[i]);
 	}
 }
@@ -285,11 +301,11 @@ main(int argc, char *argv[])
 	boot_start("smtpd", argc, argv);
 	peers_init(&peers, boot_loop());
 	keyring_changed(on_keys, &peers);
-	use_image(&peers);
 	if (conf_is(boot_conf(), P_SMTPD_ISOLATION, "connection")) {
 		hooks.once = true;
 		peers_once(&peers, on_idle);
 	}
+	use_image(&peers);
 	boot_seal(peer_list, NELEM(peer_list), &hooks, &peers);
 	return boot_run();
 }

@@ -102,21 +102,46 @@ void
 secure_clear(struct secure *se)
 {
 	tls_ctx_unref(&se->ctx);
+	tls_ctx_unref(&se->warm);
+}
+
+/* All but certificates and tickets. */
+static struct tls_ctx *
+make(const struct secure *se, uint32_t service, struct str name)
+{
+	struct tls_set set = { .role = TLS_SERVER,
+		.rules = se->rules,
+		.session_s = se->session_s,
+		.signer = keyring_signer(service) };
+	struct tls_ctx *ctx;
+	char stamp[33];
+	struct buf err;
+
+	snprintf(stamp, sizeof(stamp), "%u " STR_FMT, service, STR_ARG(name));
+	set.stamp = str_of(stamp);
+	buf_init(&err, 512);
+	ctx = tls_ctx_new(&set, &err);
+	if (ctx == NULL)
+		log_warn("service " STR_FMT ": %s: TLS is not available",
+		    STR_ARG(name), buf_cstr(&err));
+	buf_clear(&err);
+	return ctx;
+}
+
+void
+secure_warm(struct secure *se, uint32_t service, struct str name)
+{
+	if (secure_wanted(se) && se->no_rules.n == 0)
+		se->warm = make(se, service, name);
 }
 
 void
 secure_keys(struct secure *se, const struct keyset *ks, struct str name)
 {
-	struct tls_set set = { .role = TLS_SERVER,
-		.rules = se->rules,
-		.certs = ks->certs,
-		.ncerts = ks->ncerts,
-		.session_s = se->session_s,
-		.signer = keyring_signer(ks->service) };
-	char stamp[33];
 	struct buf err;
 
 	tls_ctx_unref(&se->ctx);
+	se->late = NULL;
 	if (!secure_wanted(se) || ks->generation == 0)
 		return;
 	if (ks->why.n > 0 || se->no_rules.n > 0) {
@@ -126,16 +151,43 @@ secure_keys(struct secure *se, const struct keyset *ks, struct str name)
 		    STR_ARG(ks->why.n > 0 ? ks->why : se->no_rules));
 		return;
 	}
-	snprintf(stamp, sizeof(stamp), "%u " STR_FMT, ks->service,
-	    STR_ARG(name));
-	set.stamp = str_of(stamp);
-	buf_init(&err, 512);
-	se->ctx = tls_ctx_new(&set, &err);
+	se->ctx = se->warm != NULL ? se->warm : make(se, ks->service, name);
+	se->warm = NULL;
 	if (se->ctx == NULL)
+		return;
+	buf_init(&err, 512);
+	if (tls_ctx_certs(se->ctx, ks->certs, ks->ncerts, &err) == -1) {
+		tls_ctx_unref(&se->ctx);
 		log_warn("service " STR_FMT ": %s: TLS is not available",
 		    STR_ARG(name), buf_cstr(&err));
+	}
 	buf_clear(&err);
 	secure_tickets(se, ks);
+}
+
+void
+secure_keys_late(struct secure *se, const struct keyset *ks)
+{
+	tls_ctx_unref(&se->ctx);
+	se->late = ks;
+}
+
+bool
+secure_offered(const struct secure *se)
+{
+	const struct keyset *ks = se->late;
+
+	if (ks == NULL || !secure_wanted(se))
+		return se->ctx != NULL;
+	return ks->generation > 0 && ks->why.n == 0 && se->no_rules.n == 0;
+}
+
+bool
+secure_ready(struct secure *se, struct str name)
+{
+	if (se->late != NULL)
+		secure_keys(se, se->late, name);
+	return se->ctx != NULL && keyring_present();
 }
 
 void
@@ -164,7 +216,7 @@ verb_starttls(struct session *s, struct str arg)
 		reject(s, 502, DSN(5, 5, 1), "Error: command not implemented");
 		return;
 	}
-	if (!secure_ready(se)) {
+	if (!secure_ready(se, s->sv->name)) {
 		reject(s, 454, DSN(4, 7, 0),
 		    "TLS not available due to local problem");
 		return;
@@ -181,7 +233,7 @@ verb_starttls(struct session *s, struct str arg)
 void
 secure_first(struct session *s)
 {
-	if (!secure_ready(&s->sv->tls)) {
+	if (!secure_ready(&s->sv->tls, s->sv->name)) {
 		session_warn(s, "TLS is not available for %s", session_peer(s));
 		session_close(s);
 		return;

@@ -24,7 +24,9 @@ struct secure {
 	int64_t starttls_ms, session_s;
 	struct tls_rules rules;
 	struct str no_rules; /* what is wrong with them, or empty */
-	struct tls_ctx *ctx; /* NULL: there is no TLS to be had */
+	struct tls_ctx *ctx; /* NULL: there is no TLS to be had, or not yet */
+	struct tls_ctx *warm; /* one without certificates that an image made */
+	const struct keyset *late; /* make it of these, when it is wanted */
 };
 
 /* What a session got. */
@@ -52,16 +54,22 @@ secure_forced(const struct secure *se)
 	    se->wrapper;
 }
 
+/* Are clients to be told that there is TLS? */
+bool secure_offered(const struct secure *se);
 /* Can a handshake begin now? */
-static inline bool
-secure_ready(const struct secure *se)
-{
-	return se->ctx != NULL && keyring_present();
-}
+bool secure_ready(struct secure *se, struct str name);
 
 /* What keys told of the service with this name: make a context of it. */
 void secure_keys(struct secure *se, const struct keyset *ks, struct str name);
 void secure_tickets(struct secure *se, const struct keyset *ks);
+
+/*
+ * For a process with one session, which may never want one: the same, but it
+ * is made by secure_ready().  Most of that is done by secure_warm(), in an
+ * image, for all of its copies.
+ */
+void secure_keys_late(struct secure *se, const struct keyset *ks);
+void secure_warm(struct secure *se, uint32_t service, struct str name);
 
 struct session;
 

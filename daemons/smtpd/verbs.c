@@ -283,8 +283,7 @@ helo_done(struct session *s)
 		ehlo_line(s, &b, EHLO_SIZE, size);
 		ehlo_line(s, &b, EHLO_VRFY, "VRFY");
 		ehlo_line(s, &b, EHLO_ETRN, "ETRN");
-		if (s->tls == NULL && secure_wanted(&s->sv->tls) &&
-		    s->sv->tls.ctx != NULL)
+		if (s->tls == NULL && secure_offered(&s->sv->tls))
 			ehlo_line(s, &b, EHLO_STARTTLS, "STARTTLS");
 		ehlo_line(s, &b, EHLO_ENHANCED, "ENHANCEDSTATUSCODES");
 		ehlo_line(s, &b, EHLO_8BITMIME, "8BITMIME");

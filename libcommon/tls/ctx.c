@@ -253,6 +253,16 @@ set_verify(struct tls_ctx *ctx, const struct tls_set *set)
 		SSL_CTX_dane_enable(ctx->ssl);
 }
 
+int
+tls_ctx_certs(struct tls_ctx *ctx, const struct tls_cert *certs, size_t n,
+    struct buf *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (add_cert(ctx, &certs[i], err) == -1)
+			return -1;
+	return 0;
+}
+
 struct tls_ctx *
 tls_ctx_new(const struct tls_set *set, struct buf *err)
 {
@@ -275,9 +285,9 @@ tls_ctx_new(const struct tls_set *set, struct buf *err)
 	set_verify(ctx, set);
 	if (apply_rules(ctx, &set->rules, err) == -1)
 		tls_ctx_unref(&ctx);
-	for (size_t i = 0; ctx != NULL && i < set->ncerts; i++)
-		if (add_cert(ctx, &set->certs[i], err) == -1)
-			tls_ctx_unref(&ctx);
+	if (ctx != NULL &&
+	    tls_ctx_certs(ctx, set->certs, set->ncerts, err) == -1)
+		tls_ctx_unref(&ctx);
 	if (ctx != NULL && set->trust.n > 0 && add_trust(ctx, set, err) == -1)
 		tls_ctx_unref(&ctx);
 	return ctx;

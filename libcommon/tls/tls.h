@@ -128,6 +128,12 @@ struct tls_set {
 
 /* A context, or NULL with a sentence in err.  All is copied.  Counted. */
 struct tls_ctx *tls_ctx_new(const struct tls_set *set, struct buf *err);
+/*
+ * Certificates for one that was made without: what remains when the rest, which
+ * is the most of it, was done before.  -1 with a sentence, and no good then.
+ */
+int tls_ctx_certs(struct tls_ctx *ctx, const struct tls_cert *certs, size_t n,
+    struct buf *err);
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
 void tls_ctx_unref(struct tls_ctx **ctxp);
 

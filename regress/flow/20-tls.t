@@ -21,6 +21,8 @@ need_program('openssl', 'python3');
 my $pi = Postern::Instance->new(
     main => {
 	smtpd_tls_security_level => 'may',
+	# As 24-isolation-tls.t wants it.
+	smtpd_isolation => $ENV{POSTERN_ISOLATION} // 'worker',
 	smtpd_tls_loglevel => 1,
 	smtpd_tls_received_header => 'yes',
 	smtpd_tls_cert_file => 'rsa.pem',
