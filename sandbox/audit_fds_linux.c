@@ -15,7 +15,9 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "chan/chan.h"
 #include "sandbox/audit_row.h"
+#include "sandbox/ends.h"
 #include "sandbox/linux.h"
 #include "sandbox/policy_names.h"
 
@@ -38,7 +40,8 @@ struct holding {
 	uint32_t slots_seen;
 	struct ends {
 		const char *component;
-		unsigned n;
+		unsigned n, open; /* the latter: descriptors could be sent there */
+		bool says; /* the kernel says which */
 		struct buf pids;
 	} ends[ENDS_MAX]; /* of channels, by who has the other */
 	size_t nends;
@@ -95,7 +98,7 @@ check_end(struct holding *h, const char *name, uint64_t inode, struct buf *text)
 }
 
 static void
-add_end(struct holding *h, const char *component, pid_t pid)
+add_end(struct holding *h, const char *component, pid_t pid, int refuses)
 {
 	struct ends *e;
 	size_t i = 0;
@@ -111,12 +114,14 @@ add_end(struct holding *h, const char *component, pid_t pid)
 		buf_init(&e->pids, 256);
 	}
 	e->n++;
+	e->open += refuses == 0;
+	e->says |= refuses != -1;
 	if (e->pids.len < WHICH_MAX)
 		buf_printf(&e->pids, "%s%d", e->n > 1 ? " " : "", (int)pid);
 }
 
 static void
-add_channel(struct holding *h, int fd, uint64_t inode)
+add_channel(struct holding *h, int fd, uint64_t inode, int refuses)
 {
 	const struct audit_who *who;
 	char name[64];
@@ -124,7 +129,7 @@ add_channel(struct holding *h, int fd, uint64_t inode)
 
 	switch (audit_peer(h->au->of->peers, inode, &who, &pid)) {
 	case PEER_COMPONENT:
-		add_end(h, who->component, who->pid);
+		add_end(h, who->component, who->pid, refuses);
 		break;
 	case PEER_STRANGER:
 		snprintf(name, sizeof(name), "channel %d", fd);
@@ -139,7 +144,8 @@ add_channel(struct holding *h, int fd, uint64_t inode)
 }
 
 static void
-add_held(struct holding *h, int fd, enum policy_kind kind, uint64_t inode)
+add_held(struct holding *h, int fd, enum policy_kind kind, uint64_t inode,
+    int refuses)
 {
 	struct buf *which = &h->which[kind];
 
@@ -150,7 +156,7 @@ add_held(struct holding *h, int fd, enum policy_kind kind, uint64_t inode)
 	else if (which->len < WHICH_MAX + 10)
 		buf_puts(which, " and so on");
 	if (kind == KIND_CHANNEL && h->au->of->peers != NULL)
-		add_channel(h, fd, inode);
+		add_channel(h, fd, inode, refuses);
 }
 
 static void
@@ -163,7 +169,7 @@ check_descriptor(struct holding *h, int fd, const char *link)
 	char name[64];
 	struct stat st;
 	bool known;
-	int copy;
+	int copy, refuses = -1;
 
 	snprintf(name, sizeof(name), "descriptor %d", fd);
 	copy = (int)syscall(SYS_pidfd_getfd, h->pidfd, fd, 0);
@@ -177,6 +183,8 @@ check_descriptor(struct holding *h, int fd, const char *link)
 	known = descriptor_kind(copy, str_of(link), &kind, &text) == 0;
 	if (fstat(copy, &st) == 0)
 		inode = st.st_ino;
+	if (known && kind == KIND_CHANNEL)
+		refuses = chan_refuses_fds(copy);
 	close(copy);
 	if (s != NULL && known && kind == KIND_CHANNEL)
 		check_end(h, s->name, inode, &text);
@@ -184,7 +192,7 @@ check_descriptor(struct holding *h, int fd, const char *link)
 	if (s != NULL && (!s->optional || kind == s->kind))
 		check_slot(h, s, known, kind, buf_cstr(&text));
 	else if (known)
-		add_held(h, fd, kind, inode);
+		add_held(h, fd, kind, inode, refuses);
 	else
 		audit_row(h->au, 0, name, false, "no such kind", "%s (%s)",
 		    buf_cstr(&text), link);
@@ -268,6 +276,14 @@ check_ends(struct holding *h)
 			snprintf(want, sizeof(want), "at most %u", max);
 		audit_row(h->au, 0, name, e->n <= max, want, "%u: process %s",
 		    e->n, buf_cstr(&e->pids));
+		if (e->says && !ends_receive(h->au->policy, e->component)) {
+			snprintf(name, sizeof(name), "descriptors from %s",
+			    e->component);
+			audit_row(h->au, 0, name, e->open == 0, "refused",
+			    e->open == 0 ? "refused" :
+					   "%u channels take them",
+			    e->open);
+		}
 		buf_clear(&e->pids);
 	}
 }

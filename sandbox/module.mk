@@ -1,5 +1,5 @@
 # Confinement: policies, the back end of this system, attestation and audit.
-SANDBOX_SRCS += audit.c capsicum_plan.c overlay.c overlay_dir.c place.c \
+SANDBOX_SRCS += audit.c capsicum_plan.c ends.c overlay.c overlay_dir.c place.c \
 	policy.c policy_draft.c policy_lookup.c policy_names.c policy_parse.c \
 	policy_text.c promise.c reach.c reach_check.c reach_graph.c reach_say.c \
 	sha256.c watch.c
@@ -41,6 +41,7 @@ $(BUILD)/lib/libsandbox.a: $(BUILD)/obj/gen/policy_table.o
 t_policy_bsd_USES := libsandbox
 t_policy_overlay_USES := libsandbox
 t_policy_parse_USES := libsandbox
+t_ends_USES := libsandbox
 t_policy_reach_USES := libsandbox
 t_sandbox_audit_USES := libsandbox
 t_sandbox_enter_USES := libsandbox

@@ -102,7 +102,8 @@ static const struct promise promises[] = {
 { "pair", "make channels between other components",
 	"socketpair a0 == AF_UNIX,"
 	" a1 & ~SOCK_CLOEXEC|SOCK_NONBLOCK == SOCK_SEQPACKET\n"
-	"setsockopt a1 == SOL_SOCKET, a2 == SO_SNDBUF\n", "unix" },
+	"setsockopt a1 == SOL_SOCKET, a2 == SO_SNDBUF\n"
+	"setsockopt a1 == SOL_SOCKET, a2 == SO_PASSRIGHTS\n", "unix" },
 { "connect", "make connections, for others to use",
 	"socket a0 == AF_INET,"
 	" a1 & ~SOCK_CLOEXEC|SOCK_NONBLOCK == SOCK_STREAM\n"

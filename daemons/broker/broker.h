@@ -16,6 +16,7 @@
 #include "edge/grants.h"
 #include "edge/ticket.h"
 #include "loop/loop.h"
+#include "sandbox/ends.h"
 #include "sandbox/policy.h"
 
 /*

@@ -44,6 +44,7 @@ connect_pair(const char *edge, struct proc *a, struct proc *b)
 		proc_kill(a);
 		return;
 	}
+	ends_shut(a->policy, b->policy, sv);
 	grant(a, GRANT_CHANNEL, edge, b->policy->name, b->instance, b->pid,
 	    &sv[0]);
 	grant(b, GRANT_CHANNEL_B, edge, a->policy->name, a->instance, a->pid,
@@ -142,6 +143,7 @@ introduce_mailbox(struct proc *mailbox, struct proc *asker, uint64_t id)
 		request_refuse(asker, id, EMFILE, "no channel to be had");
 		return;
 	}
+	ends_shut(asker->policy, mailbox->policy, sv);
 	grant(mailbox, GRANT_CHANNEL_B, "mailbox", asker->policy->name,
 	    asker->instance, asker->pid, &sv[1]);
 	proc_note(asker, true, "mailbox", "uid %u",

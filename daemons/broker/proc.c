@@ -290,6 +290,7 @@ proc_start(struct proc *p)
 		proc_ended(p, false, false);
 		return;
 	}
+	ends_shut(policy_find(STR("broker")), p->policy, sv);
 	p->state = PROC_STARTING;
 	p->pid = 0;
 	p->sealed = p->wanted = false;

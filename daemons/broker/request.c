@@ -385,6 +385,7 @@ do_command(struct proc *p, uint64_t id, const void *rec)
 	} else if (chan_pair(sv) == -1) {
 		request_refuse(p, id, EAGAIN, strerror(errno));
 	} else {
+		ends_shut(p->policy, policy_find(STR("command")), sv);
 		chan_tell(p->br->launcher, LAUNCH_COMMAND, 0, &l, &sv[1]);
 		chan_answer(p->ch, BROKER_COMMAND_OPEN, id, NULL, &sv[0]);
 	}

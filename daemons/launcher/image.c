@@ -106,6 +106,7 @@ image_start(struct launcher *l)
 		launcher_say(l, 2, "smtpd image: %s", strerror(errno));
 		return;
 	}
+	chan_refuse_fds(sv[0]); /* it has none to send us */
 	buf_init(&err, 512);
 	l->image_fd = sv[0];
 	l->image_pid = spawn_image(l, "smtpd", sv[1], &err);

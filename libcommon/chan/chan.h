@@ -59,6 +59,13 @@ int chan_pair(int ends[2]);
 int chan_pair_small(int ends[2]);
 
 /*
+ * Have the kernel refuse descriptors that are sent to this end, if it can.  Does
+ * it?  -1: it could not.
+ */
+void chan_refuse_fds(int fd);
+int chan_refuses_fds(int fd);
+
+/*
  * Take over fd, which is non-blocking, as our side of edge e.  on, gone and arg stay the owner's and
  * outlive the channel.  Never fails.
  */

@@ -1,1 +1,1 @@
-COMMON_SRCS += chan/chan.c chan/rec.c loop/loop.c
+COMMON_SRCS += chan/chan.c chan/rec.c chan/refuse_$(PORT).c loop/loop.c

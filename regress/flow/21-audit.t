@@ -9,6 +9,7 @@ use File::Basename qw(dirname);
 use lib dirname(__FILE__) . '/../lib';
 use File::Copy qw(copy);
 use JSON::PP ();
+use Socket;
 use Test::More;
 
 use Postern::Instance;
@@ -46,6 +47,39 @@ sub page_ok
 	unlike($text, qr/&(?!(?:amp|lt|gt|quot|#\d+);)/,
 	    "$name: every entity is one");
 	return $text;
+}
+
+# A channel that takes no descriptors is made to, from outside.
+sub door
+{
+	my ($pi) = @_;
+	my ($dns) = grep { $_->{component} eq 'dns' && $_->{pid} }
+	    @{ $pi->json('sandbox', 'audit')->{processes} };
+	my ($said) = grep { $_->{wall} =~ /^descriptors from/ }
+	    @{ $dns->{rows} };
+	my $pidfd = syscall(434, $dns->{pid} + 0, 0);
+	my ($end, $status, $out, $err);
+
+	for my $n (6 .. 40) {
+		my $fd = syscall(438, $pidfd, $n, 0);
+		my $door;
+
+		next if $fd == -1;
+		open $door, '+<&=', $fd or die "descriptor $fd: $!";
+		$end //= $door if defined getsockopt($door, SOL_SOCKET, 83);
+	}
+	if (!defined $end) {
+		is($said, undef, 'what this kernel cannot tell is not told');
+		return;
+	}
+	is($said->{measured}, 'refused', 'channels of dns take no descriptors');
+	setsockopt $end, SOL_SOCKET, 83, pack 'i', 1 or die "a door: $!";
+	($status, $out, $err) = $pi->mailctl('sandbox', 'audit', 'dns');
+	is($status, 1, 'one that does');
+	like($out, qr/^  descriptors from \w+ +weaker +refused \/ 1 channels take them$/m,
+	    'is found');
+	setsockopt $end, SOL_SOCKET, 83, pack 'i', 0 or die "a door: $!";
+	is(($pi->mailctl('sandbox', 'audit', 'dns'))[0], 0, 'and shut again');
 }
 
 # --- proofs: of the policies alone ------------------------------------------------
@@ -257,6 +291,7 @@ SKIP: {
 	kill 'KILL', $pid;
 	ok(wait_until(sub { ($pi->mailctl('status'))[0] eq '0' }, 20),
 	    'with the process the alarm is gone');
+	door($pi);
 
 	# The text that an administrator reads is edited after the build.
 	mkdir "$dir/$_" for qw(build build/bin build/libexec policy);

@@ -9,6 +9,7 @@
 use strict;
 use warnings;
 use File::Basename qw(dirname);
+use Socket;
 use lib dirname(__FILE__) . '/../lib';
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -18,6 +19,14 @@ use Postern::Rogue;
 use Postern::Util qw(:all);
 
 Postern::Instance->need;
+
+# SO_PASSRIGHTS, of Linux 6.16.
+sub refuses_fds
+{
+	socketpair(my $one, my $other, AF_UNIX, SOCK_SEQPACKET, 0) or return 0;
+	return $^O eq 'linux' &&
+	    defined setsockopt($one, SOL_SOCKET, 83, pack('i', 0));
+}
 
 sub lives
 {
@@ -98,6 +107,16 @@ sub attacked
 	for my $name (@names) {
 		cmp_ok(scalar(() = $pi->grep_log(qr/security: .*\b$name\b/)),
 		    '>=', 3, "$name: the log says whose fault it is");
+	}
+	if (refuses_fds()) {
+		my @doors = $pi->grep_log(qr/: rogue: descriptors: \d/);
+
+		is_deeply([grep { !/ 0 taken/ } @doors], [],
+		    "$who: nobody was sent a descriptor against his policy");
+		for my $name (grep { /^(local|pickup|smtpd|cleanup)$/ } @names) {
+			cmp_ok(scalar(grep { /\b$name\S*: .* [1-9]\d* refused/ }
+			    @doors), '>=', 2, "$name: the kernel refused them");
+		}
 	}
 	is_deeply([grep { /killed by its sandbox/ } $pi->log], [],
 	    "$who: it stayed within its filter");

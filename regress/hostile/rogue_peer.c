@@ -23,6 +23,7 @@
 #include "edge/edges.h"
 #include "forge.h"
 #include "log/log.h"
+#include "sandbox/ends.h"
 #include "sandbox/policy.h"
 #include "sandbox/sandbox.h"
 
@@ -38,6 +39,7 @@ static struct target {
 	int fd;
 	struct forger fr;
 	bool done;
+	bool shut; /* the kernel takes no descriptors for it */
 } targets[TARGETS];
 static size_t ntargets;
 
@@ -45,8 +47,8 @@ static struct boot_peer peers[PEERS];
 static size_t npeers;
 static struct chan_on handlers[PEERS][TYPES];
 static struct timer timer;
-static unsigned life, turns;
-static bool sendfd;
+static unsigned life, turns, refused, taken;
+static bool sendfd, kernel_refuses;
 static const char *name;
 
 static void
@@ -57,7 +59,7 @@ on_any(UNUSED struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
 
 /* False when there is nobody any more. */
 static bool
-send_raw(int fd, const struct forged *f)
+send_raw(struct target *t, const struct forged *f)
 {
 	static char drain[FORGE_BYTES];
 	union {
@@ -67,7 +69,7 @@ send_raw(int fd, const struct forged *f)
 	struct iovec iov = { (void *)(uintptr_t)f->data, f->len };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *cm;
-	int fds[FORGE_FDS] = { 0 }; /* null, and null again */
+	int fd = t->fd, fds[FORGE_FDS] = { 0 }; /* null, and null again */
 	ssize_t n;
 
 	if (f->nfds > 0) {
@@ -83,6 +85,10 @@ send_raw(int fd, const struct forged *f)
 		; /* the descriptors in it are closed */
 	n = f->nfds > 0 ? sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) :
 			  write(fd, f->data, f->len);
+	if (n == -1 && errno == EPERM && f->nfds > 0) {
+		t->shut = true;
+		return true;
+	}
 	return n != -1 || errno == EAGAIN;
 }
 
@@ -91,7 +97,7 @@ static bool
 next(struct target *t, struct forged *f)
 {
 	while (forge_next(&t->fr, f))
-		if (f->len > 0 && (f->nfds == 0 || sendfd))
+		if (f->len > 0 && (f->nfds == 0 || (sendfd && !t->shut)))
 			return true;
 	return false;
 }
@@ -109,7 +115,7 @@ break_rules(struct target *t)
 		.seed = fr.seed };
 	while (n > 0 && next(t, &f))
 		n -= f.end == FORGE_CLOSED;
-	return send_raw(t->fd, &f);
+	return send_raw(t, &f);
 }
 
 static void
@@ -123,7 +129,7 @@ attack(struct target *t)
 			return;
 		}
 		if (f.end == FORGE_LIVES)
-			t->done = !send_raw(t->fd, &f);
+			t->done = !send_raw(t, &f);
 	}
 }
 
@@ -143,6 +149,7 @@ on_turn(UNUSED void *arg)
 		return;
 	log_info("rogue: life %u: %zu of %zu channels closed", life, done,
 	    ntargets);
+	log_info("rogue: descriptors: %u refused, %u taken", refused, taken);
 	chan_flush(boot_broker());
 	/* The broker itself: it ends us. */
 	chan_reading(boot_broker(), 0);
@@ -160,6 +167,24 @@ target_add(int fd, const struct edge *e, enum side from)
 			.fr = { .edge = e, .from = from, .seed = life } };
 }
 
+/*
+ * A descriptor to who has no use for any, by its policy: where the kernel sees
+ * to that, it does not arrive.
+ */
+static void
+try_door(struct target *t, const char *peer)
+{
+	static const struct forged f = { .len = 1, .nfds = 1 };
+
+	if (!kernel_refuses || !sendfd ||
+	    ends_receive(policy_find(str_of(peer)), name))
+		return;
+	if (!send_raw(t, &f) || !t->shut)
+		taken++;
+	else
+		refused++;
+}
+
 static void
 on_up(struct chan *ch, UNUSED unsigned instance, UNUSED uint32_t pid,
     UNUSED void *arg)
@@ -170,6 +195,7 @@ on_up(struct chan *ch, UNUSED unsigned instance, UNUSED uint32_t pid,
 		if (strcmp(peers[i].name, peer) == 0) {
 			chan_reading(ch, 0);
 			target_add(chan_fd(ch), peers[i].edge, peers[i].side);
+			try_door(&targets[ntargets - 1], peer);
 			return;
 		}
 }
@@ -241,6 +267,7 @@ main(int argc, char *argv[])
 	char *self = xstrdup(argv[0]), *own = xstrdup(argv[0]);
 	const char *dir = dirname(self);
 	long n = which(dir);
+	int sv[2];
 
 	name = basename(own);
 	if (argc == 3 && n != -1 && n != atol(argv[2])) {
@@ -253,6 +280,8 @@ main(int argc, char *argv[])
 	count_life(dir);
 	sendfd = policy_promises(policy_find(str_of(name)), "sendfd");
 	peers_find();
+	if (chan_pair(sv) == 0)
+		kernel_refuses = chan_refuses_fds(sv[0]) != -1;
 	timer_init(&timer, boot_loop(), on_turn, NULL);
 	boot_seal(peers, npeers, &hooks, NULL);
 	timer_set(&timer, 500); /* by then everybody is there */
