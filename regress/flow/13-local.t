@@ -78,11 +78,12 @@ sub mbox
 	my ($user, $count, $seconds) = @_;
 	my @m;
 
-	# A blank line ends a message: before it, one is still being written.
+	# It is locked for as long as a message is being written.
 	wait_until(sub {
 		@m = texts($user);
-		@m >= $count && slurp(Postern::Users::mbox($user)) =~ /\n\n\z/;
+		@m >= $count && !-e Postern::Users::mbox($user) . '.lock';
 	    }, $seconds // 10);
+	@m = texts($user);
 	return @m;
 }
 
