@@ -177,10 +177,10 @@ static const struct check {
 	{ A_TAKES "never * -> *:promise/nonsense # r\n", B_PASSES, 1,
 	    "no such object" },
 	{ A_TAKES "never * except a -> *:request/mailbox # r\n"
-	  "request mailbox rate=1/s burst=1 # r\n", B_PASSES, 0, "" },
+	  "request mailbox rate=1/s burst=1 open=1 # r\n", B_PASSES, 0, "" },
 	{ A_TAKES "never b -> a:request/mailbox # r\n"
 	  "never a -> *:request/mailbox # r\n"
-	  "request mailbox rate=1/s burst=1 # r\n", B_PASSES, 1,
+	  "request mailbox rate=1/s burst=1 open=1 # r\n", B_PASSES, 1,
 	    "a.policy:10: never a -> *:request/mailbox: a:mailbox" },
 	{ "", B_PASSES, 1, "a.policy has no channel to b" },
 	{ "grant b channel read max=1 # r\n", B_PASSES, 1,
