@@ -40,7 +40,7 @@ struct holding {
 	uint32_t slots_seen;
 	struct ends {
 		const char *component;
-		unsigned n, open; /* the latter: descriptors could be sent there */
+		unsigned n, open; /* open: descriptors could be sent there */
 		bool says; /* the kernel says which */
 		struct buf pids;
 	} ends[ENDS_MAX]; /* of channels, by who has the other */

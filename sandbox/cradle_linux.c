@@ -199,7 +199,7 @@ sandbox_clone(const struct cradle *c, int *pidfd)
 	if (pidfd != NULL)
 		flags |= CLONE_PIDFD;
 	fflush(NULL);
-	/* No new stack: like fork.  The order of arguments is x86's and arm's. */
+	/* No new stack: like fork.  The arguments' order is x86's and arm's. */
 	pid = syscall(SYS_clone, flags, NULL, &fd, NULL, NULL);
 	if (pid > 0 && pidfd != NULL)
 		*pidfd = fd;

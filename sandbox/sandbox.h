@@ -55,7 +55,7 @@ struct sandbox_place {
 	uint32_t waived; /* enum wall: given up by name in the configuration */
 	int filter_fd;	 /* SLOT_FILTER, or -1 */
 	bool trace;	 /* learning mode: see trace.h */
-	bool inside;	 /* a copy of an image (warm.h): what is the same stands */
+	bool inside; /* a copy of an image (warm.h): what is the same stands */
 
 	/*
 	 * Helper threads cannot be made once sealed.  Called when every wall

@@ -57,9 +57,9 @@ struct warm {
 };
 
 /*
- * Build the walls that copies inherit and serve the launcher.  Returns, many times, the
- * number of the copy, in the copy; never in the image.  Ends the process when
- * something is wrong.
+ * Build the walls that copies inherit and serve the launcher.  Returns, many
+ * times, the number of the copy, in the copy; never in the image.  Ends the
+ * process when something is wrong.
  */
 uint32_t warm_serve(const struct policy *policy,
     const struct sandbox_place *place, const struct warm *w);

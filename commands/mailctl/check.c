@@ -463,7 +463,7 @@ check_walls(struct check *c)
 	buf_clear(&names);
 }
 
-/* --- user ids --------------------------------------------------------------- */
+/* --- user ids ------------------------------------------------------------- */
 
 #define NAMED_IDS 5 /* the first of them have their names in a warning */
 

@@ -47,7 +47,7 @@ struct build {
 	gid_t group; /* -1: leave it */
 };
 
-/* --- whose rights ---------------------------------------------------------- */
+/* --- whose rights --------------------------------------------------------- */
 
 /*
  * Root makes a table for another user as that user: what happens in a
@@ -74,7 +74,7 @@ become_root_again(void)
 		say_fatal("take root rights back: %s", strerror(errno));
 }
 
-/* --- names ----------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------- */
 
 static void
 build_init(struct build *b, const struct options *opt, struct str spec)
@@ -120,7 +120,7 @@ build_clear(struct build *b)
 	become_root_again();
 }
 
-/* --- the file that becomes the table --------------------------------------- */
+/* --- the file that becomes the table -------------------------------------- */
 
 /*
  * Open and lock target.tmp.  When we get the lock, the file may have been
@@ -205,7 +205,7 @@ commit(struct build *b)
 	sync_directory(b->target);
 }
 
-/* --- what goes into it ----------------------------------------------------- */
+/* --- what goes into it ---------------------------------------------------- */
 
 static void
 told(void *arg, unsigned line, bool error, const char *what)
@@ -361,7 +361,7 @@ build_run(const struct options *opt, struct str spec)
 	return ret;
 }
 
-/* --- taking keys out ------------------------------------------------------- */
+/* --- taking keys out ------------------------------------------------------ */
 
 static bool
 remove_key(struct build *b, struct str key)

@@ -253,16 +253,16 @@ status_json(struct broker *br, struct buf *b)
 	    br->violation, br->trace == NULL ? "" : br->trace->name);
 	TAILQ_FOREACH(p, &br->procs, link) {
 		policy_hex(p->policy, hex);
-		buf_printf(b, "%s\n{\"component\":\"%s\",\"policy\":\"%s\","
+		buf_printf(b,
+		    "%s\n{\"component\":\"%s\",\"policy\":\"%s\","
 		    "\"instance\":%u,\"pid\":%d,\"uid\":%u,\"gid\":%u,"
 		    "\"state\":\"%s\",\"starts\":%u,\"violations\":%u,"
 		    "\"warm\":%d,"
 		    "\"traced\":%s,\"age\":%" PRId64,
-		    p == TAILQ_FIRST(&br->procs) ? "" : ",",
-		    p->policy->name, hex, p->instance, (int)p->pid,
-		    (unsigned)p->uid, (unsigned)p->gid,
-		    proc_state_name(p->state), p->starts, p->violations, p->warm,
-		    p->traced ? "true" : "false",
+		    p == TAILQ_FIRST(&br->procs) ? "" : ",", p->policy->name,
+		    hex, p->instance, (int)p->pid, (unsigned)p->uid,
+		    (unsigned)p->gid, proc_state_name(p->state), p->starts,
+		    p->violations, p->warm, p->traced ? "true" : "false",
 		    p->pid == 0 ? 0 : (now - p->started_ms) / 1000);
 		requests_json(p, b);
 		buf_putc(b, '}');

@@ -21,8 +21,8 @@
 const char *
 proc_state_name(enum proc_state s)
 {
-	static const char *const names[] = { "on-demand", "down", "starting", "attesting",
-		"up", "ready", "stopping", "gone" };
+	static const char *const names[] = { "on-demand", "down", "starting",
+		"attesting", "up", "ready", "stopping", "gone" };
 
 	return names[s];
 }

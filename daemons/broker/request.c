@@ -60,7 +60,8 @@ charge(struct proc *p, uint64_t id, const char *verb)
 	    b->rule->burst, loop_now(p->br->loop))) {
 		b->refused++;
 		proc_note(p, false, verb, "over its rate");
-		request_refuse(p, id, EAGAIN, "more requests than the policy allows");
+		request_refuse(p, id, EAGAIN,
+		    "more requests than the policy allows");
 		return false;
 	}
 	b->granted++;

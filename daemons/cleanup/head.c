@@ -138,7 +138,7 @@ step_clip(struct message *m, const struct header *h, uint64_t at)
 
 	if (!h->clipped)
 		return STEP_ON;
-	/* No edit of an address lies there: values are cut at the same place. */
+	/* No edit of an address lies there: values are cut there, too. */
 	if (edits_add(&m->edits, from, at + h->end - from, STR("\n")) == -1)
 		return too_many_edits(m);
 	return STEP_ON;

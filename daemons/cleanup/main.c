@@ -10,7 +10,8 @@
  *         lookup       what virtual_alias_maps say of them
  * Never:  opens a path, connects, forks, changes a message.
  * If a submitter lies its message is refused or garbage of its own; if rewrite
- * or lookup lie mail goes astray; qmgr is told of everything and believes nothing.
+ * or lookup lie mail goes astray; qmgr is told of everything and believes
+ * nothing.
  */
 #include "boot/boot.h"
 #include "edge/edges.h"

@@ -104,7 +104,7 @@ bucket_of(struct cache *c, const char *name, uint16_t type)
 	return &c->bucket[h % CACHE_BUCKETS];
 }
 
-/* --- the way there ---------------------------------------------------------- */
+/* --- the way there -------------------------------------------------------- */
 
 static void
 shrink(struct cache *c)

@@ -49,7 +49,7 @@ enum {
 	RR_OPT = 41,
 };
 
-/* --- random.c: numbers that nobody guesses --------------------------------- */
+/* --- random.c: numbers that nobody guesses -------------------------------- */
 
 uint32_t random_u32(void);
 /* Below n, which is not 0. */
@@ -109,7 +109,7 @@ enum message_result {
 enum message_result message_read(struct str packet, uint16_t id,
     const char *name, uint16_t type, struct answer **out);
 
-/* --- resolver.c: one question on its way ----------------------------------- */
+/* --- resolver.c: one question on its way ---------------------------------- */
 
 #define SERVERS_MAX 16
 #define POOL 4 /* UDP sockets a server: as many source ports at a time */
@@ -227,7 +227,7 @@ void query_got(struct query *q, struct str packet, bool tcp);
 void query_unlink(struct query *q);
 void server_sick(struct server *s);
 
-/* --- sockets.c: sockets from the broker ------------------------------------ */
+/* --- sockets.c: sockets from the broker ----------------------------------- */
 
 void sock_add(struct server *s, int fd);
 /* A socket to send on, or NULL: one is on its way. */
@@ -242,7 +242,7 @@ void tcp_ask(struct query *q);
 void tcp_come(struct query *q, int fd);
 void tcp_end(struct query *q);
 
-/* --- cache.c: what was asked lately ---------------------------------------- */
+/* --- cache.c: what was asked lately --------------------------------------- */
 
 #define CACHE_BUCKETS 8192
 #define CACHE_MAX 20000
@@ -276,7 +276,7 @@ void cache_find(struct cache *c, struct str name, uint16_t type, query_fn *fn,
 /* May the name be asked for at all?  Letters, digits, '-', '_' in labels. */
 bool cache_name_ok(struct str name);
 
-/* --- hostsfile.c: the system's hosts file, read before we are sealed ------- */
+/* --- hostsfile.c: the system's hosts file, read before we are sealed ------ */
 
 struct hosts_entry {
 	struct netaddr addr;
@@ -296,7 +296,7 @@ void hostsfile_clear(struct hostsfile *h);
 /* The name that comes first for an address, or NULL. */
 const char *hostsfile_name(const struct hostsfile *h, const struct netaddr *a);
 
-/* --- self.c: is that us? --------------------------------------------------- */
+/* --- self.c: is that us? -------------------------------------------------- */
 
 #define SELF_MAX 256
 
@@ -317,7 +317,7 @@ bool self_is_addr(const struct self *s, const struct netaddr *a);
 /* Would a connection to this port be one to a mail server? */
 bool self_is_port(const struct self *s, uint16_t port);
 
-/* --- vet.c: where may mail be sent? ---------------------------------------- */
+/* --- vet.c: where may mail be sent? --------------------------------------- */
 
 enum vet {
 	VET_PUBLIC,
@@ -329,7 +329,7 @@ enum vet vet_addr(const struct netaddr *a);
 /* ::ffff:192.0.2.1 is 192.0.2.1: the kernel would connect there. */
 void vet_unmap(struct netaddr *a);
 
-/* --- the component --------------------------------------------------------- */
+/* --- the component -------------------------------------------------------- */
 
 struct settings {
 	bool ipv4, ipv6;
@@ -379,7 +379,7 @@ void route_forget(struct dns *d, const struct chan *ch);
 void named_forget(struct dns *d, const struct chan *ch);
 void records_forget(struct dns *d, const struct chan *ch);
 
-/* --- route_parse.c --------------------------------------------------------- */
+/* --- route_parse.c -------------------------------------------------------- */
 
 /* One next hop of a list. */
 struct hop {

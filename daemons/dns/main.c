@@ -22,7 +22,7 @@
 
 static struct dns dns;
 
-/* --- sockets from the broker ----------------------------------------------- */
+/* --- sockets from the broker ---------------------------------------------- */
 
 static int
 take_socket(unsigned type, int *fds)
@@ -62,7 +62,7 @@ want_socket(unsigned index, bool tcp, void *to, void *arg)
 	    tcp ? on_tcp_socket : on_udp_socket, to);
 }
 
-/* --- grants ---------------------------------------------------------------- */
+/* --- grants --------------------------------------------------------------- */
 
 static void
 on_grant(const struct broker_grant *g, int fd, void *arg)

@@ -31,7 +31,7 @@ enum {
 	RCODE_NXDOMAIN = 3
 };
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 struct answer *
 answer_new(enum answer_status status, uint32_t ttl)
@@ -67,7 +67,7 @@ answer_unref(struct answer **ap)
 	free(a);
 }
 
-/* --- asking ---------------------------------------------------------------- */
+/* --- asking --------------------------------------------------------------- */
 
 int
 message_ask(struct buf *out, uint16_t id, const char *name, uint16_t type,
@@ -87,7 +87,7 @@ message_ask(struct buf *out, uint16_t id, const char *name, uint16_t type,
 	return r;
 }
 
-/* --- reading --------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 struct packet {
 	const uint8_t *p;
@@ -172,7 +172,7 @@ raws_free(struct raw *v, size_t n)
 	free(v);
 }
 
-/* --- data in text ---------------------------------------------------------- */
+/* --- data in text --------------------------------------------------------- */
 
 /* A name that ends exactly where the data ends. */
 static int
@@ -263,7 +263,7 @@ put_data(const struct packet *k, const struct raw *r, struct rr *rr,
 	}
 }
 
-/* --- from records to an answer --------------------------------------------- */
+/* --- from records to an answer -------------------------------------------- */
 
 static const struct raw *
 find(const struct raw *v, size_t n, const char *owner, uint16_t type)

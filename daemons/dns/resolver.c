@@ -25,7 +25,7 @@ static const int64_t round_ms[ROUNDS] = { 1500, 3000, 5000 };
 static void on_tick(void *arg);
 static void on_again(void *arg);
 
-/* --- servers --------------------------------------------------------------- */
+/* --- servers -------------------------------------------------------------- */
 
 static struct server *
 server_new(struct resolver *rs, uint16_t index)
@@ -188,7 +188,7 @@ resolver_clear(struct resolver *rs)
 	timer_clear(&rs->again);
 }
 
-/* --- queries --------------------------------------------------------------- */
+/* --- queries -------------------------------------------------------------- */
 
 void
 query_unlink(struct query *q)

@@ -53,7 +53,7 @@ struct route {
 
 static void next_hop(struct route *r);
 
-/* --- the end --------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 static void
 clear_targets(struct route *r)
@@ -120,7 +120,7 @@ not_resolved(struct route *r, const char *name, const char *type,
 	no_way(r, why == ANSWER_FAILED ? DNS_LATER : DNS_NOT_FOUND, all);
 }
 
-/* --- addresses ------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------ */
 
 static bool
 may_go(const struct route *r, const struct netaddr *a)
@@ -321,7 +321,7 @@ hop_done(struct route *r)
 		no_address(r);
 }
 
-/* --- questions ------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------ */
 
 static void
 release(struct route *r)
@@ -478,7 +478,7 @@ on_mx(struct answer *a, void *arg)
 	}
 }
 
-/* --- hops ------------------------------------------------------------------ */
+/* --- hops ----------------------------------------------------------------- */
 
 static void
 literal(struct route *r)

@@ -30,7 +30,7 @@ static const struct block blocks[] = {
 	{ 4, 4, VET_NEVER, { 224 } },		/* multicast */
 	{ 4, 4, VET_NEVER, { 240 } },		/* reserved, broadcast */
 	{ 6, 128, VET_PRIVATE, { [15] = 1 } },	/* loopback */
-	{ 6, 96, VET_NEVER, { 0 } },		/* unspecified, IPv4-compatible */
+	{ 6, 96, VET_NEVER, { 0 } },		/* none, IPv4-compatible */
 	{ 6, 7, VET_PRIVATE, { 0xfc } },	/* unique local */
 	{ 6, 10, VET_PRIVATE, { 0xfe, 0x80 } },	/* link-local */
 	{ 6, 10, VET_PRIVATE, { 0xfe, 0xc0 } },	/* site-local */

@@ -137,7 +137,7 @@ struct gate {
 	bool wanting;	      /* an answer, or that worker, is awaited */
 	struct timer hold;    /* armed: clients wait for it, not for long */
 	unsigned workers_max; /* as many there can be; 0: not known yet */
-	unsigned worker_sessions; /* a worker's, then it is replaced; 0: never */
+	unsigned worker_sessions; /* then a worker is replaced; 0: never */
 	struct timer pause; /* armed: out of descriptors, nothing is accepted */
 	bool stopping;
 };
@@ -189,7 +189,7 @@ void gate_refill(struct gate *g);
  * of them are ready?  Those that were made under another get none any more.
  */
 void gate_mode(struct gate *g, bool once, unsigned ready);
-/* As many as there may be, 0: as the broker says; others finish what they have. */
+/* As many as there may be, 0: as the broker says; the rest finish theirs. */
 void gate_workers(struct gate *g, unsigned max);
 /* Has this worker no session, and can it be spared? */
 bool gate_may_leave(struct gate *g, const struct chan *ch);

@@ -365,7 +365,8 @@ static bool
 is_run(const char *component)
 {
 	static const char *const names[] = { "smtpd", "smtp", "local",
-		"virtual", "cleanup", "qmgr", "rewrite", "bounce", "pickup", "pipe" };
+		"virtual", "cleanup", "qmgr", "rewrite", "bounce", "pickup",
+		"pipe" };
 
 	for (size_t i = 0; i < NELEM(names); i++)
 		if (strcmp(component, names[i]) == 0)

@@ -189,7 +189,7 @@ void borrow_mbox(struct launcher *l, const char *user, uid_t uid, gid_t gid);
 
 /* --- limit.c -------------------------------------------------------------- */
 
-#define LOCAL_MAILBOX "mailbox of local" /* with the configuration of its line */
+#define LOCAL_MAILBOX "mailbox of local" /* has its line's configuration */
 
 /* A component of the plan; fd, the configuration it starts with, is kept. */
 void limit_plan(struct launcher *l, struct str component, uint32_t instances,
@@ -202,8 +202,8 @@ int limit_config(const char *component);
 int limit_component(const struct launcher *l, const struct policy *policy,
     uint32_t instance, struct buf *err);
 /*
- * As many as the policy of asker (all together, where that is NULL) may request,
- * open, of this verb; instance (-1: any) is how its own are numbered.
+ * As many as the policy of asker (all together, where that is NULL) may
+ * request, open, of this verb; instance (-1: any) is how its own are numbered.
  */
 int limit_requested(const struct launcher *l, const struct policy *policy,
     const char *verb, const char *asker, int64_t instance, struct buf *err);

@@ -180,7 +180,8 @@ on_reload(struct chan *ch, uint64_t id, UNUSED const void *rec, UNUSED int *fds,
 	    clock_ms())) {
 		a.error = EAGAIN;
 		buf_puts(&err, "too many reloads at once");
-	} else if (overlays_same(l->directory, &err) == -1 || plan(l, &err) == -1) {
+	} else if (overlays_same(l->directory, &err) == -1 ||
+	    plan(l, &err) == -1) {
 		a.error = EINVAL;
 	} else {
 		listen_sweep(l);

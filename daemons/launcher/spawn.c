@@ -141,7 +141,8 @@ spawn(struct launcher *l, const struct policy *policy,
 	argv[1] = (char *)(uintptr_t)buf_cstr(&place_text);
 	argv[2] = instance == NULL ? NULL : number;
 	argv[3] = NULL;
-	snprintf(number, sizeof(number), "%u", instance == NULL ? 0 : *instance);
+	snprintf(number, sizeof(number), "%u",
+	    instance == NULL ? 0 : *instance);
 	if (image)
 		strlcpy(number, WARM_INSTANCE, sizeof(number));
 	pid = image ? warm_clone() : sandbox_clone(&l->cradle, NULL);
@@ -205,8 +206,8 @@ spawn_broker(struct launcher *l, struct buf *err)
 }
 
 /*
- * With these they vouch for what others carry (edge/ticket.h), and qmgr looks at
- * what rewrite did.  Not by way of the broker, who could sign, too.
+ * With these they vouch for what others carry (edge/ticket.h), and qmgr looks
+ * at what rewrite did.  Not by way of the broker, who could sign, too.
  */
 static int
 key_of(const struct launcher *l, struct str component)
@@ -259,7 +260,8 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 	place.trace = q->trace != 0;
 	out->uid = place.uid;
 	out->gid = place.gid;
-	if (l->isolation && str_eq(q->component, STR("smtpd")) && !place.trace) {
+	if (l->isolation && str_eq(q->component, STR("smtpd")) &&
+	    !place.trace) {
 		pid_t pid = image_birth(l, q->instance, fd,
 		    (note = note_make()));
 
@@ -273,13 +275,15 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 		fd_close(&note);
 	}
 	fds[n++] = (struct cradle_fd){ SLOT_BROKER, fd };
-	fds[n++] = (struct cradle_fd){ SLOT_CONFIG, limit_config(policy->name) };
+	fds[n++] =
+	    (struct cradle_fd){ SLOT_CONFIG, limit_config(policy->name) };
 	fds[n++] = (struct cradle_fd){ SLOT_FILTER, filter };
 	if (str_eq(q->component, STR("qmgr")))
 		fds[n++] = (struct cradle_fd){ SLOT_DIR, l->spool_fd };
 	if ((key = key_of(l, q->component)) != -1)
 		fds[n++] = (struct cradle_fd){ SLOT_KEY, key };
-	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
+	out->pid =
+	    (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
 	fd_close(&key);
 }
 
@@ -429,7 +433,8 @@ spawn_mailbox(struct launcher *l, const struct launch_mailbox *q, int fd,
 		fds[n++] = (struct cradle_fd){ SLOT_KEY, key };
 	out->uid = uid;
 	out->gid = gid;
-	out->pid = (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
+	out->pid =
+	    (uint32_t)spawn(l, policy, &place, fds, n, &q->instance, err);
 	strlcpy(l->home_text, home, sizeof(l->home_text));
 	out->home = str_of(l->home_text);
 out:
@@ -517,7 +522,7 @@ spawn_attest(struct launcher *l, pid_t pid, struct launch_attested *out,
 		buf_printf(err, "no process of ours");
 		return;
 	}
-	/* It stops meanwhile, and so do we: no more often than there are new. */
+	/* It stops meanwhile, and so do we: once for each that is new. */
 	if (c->attested) {
 		buf_printf(err, "it was attested before");
 		return;

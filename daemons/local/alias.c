@@ -279,7 +279,7 @@ alias_find(struct errand *e)
 	    &e->map, on_full, e);
 }
 
-/* --- what lookup vouches for ----------------------------------------------- */
+/* --- what lookup vouches for ---------------------------------------------- */
 
 bool
 alias_sign(struct errand *e, enum command_kind kind, chan_answer_fn *fn)
@@ -381,8 +381,8 @@ ask_include(struct errand *e)
 
 /*
  * lookup has the file opened, with the rights of the alias file's owner, if a
- * table of alias_maps says that this alias includes it, or another file did that
- * was read for it; so a local that was captured can name no file.
+ * table of alias_maps says that this alias includes it, or another file did
+ * that was read for it; so a local that was captured can name no file.
  */
 void
 alias_include(struct errand *e)

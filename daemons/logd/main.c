@@ -158,7 +158,7 @@ on_line(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		log_warn("%s[%u]: %llu lines over the rate limit were dropped",
 		    c->writer.component, c->writer.pid,
 		    (unsigned long long)missed);
-	/* A captured component does not write yesterday's log, or tomorrow's. */
+	/* A captured component writes no log of another day. */
 	if (line.when_us > now || line.when_us < now - LATE_US)
 		line.when_us = now;
 	put(lg, &c->writer, &line);

@@ -81,7 +81,7 @@ void include_command(struct lookupd *lk, struct chan *ch, uint64_t id,
 /* --- command.c ------------------------------------------------------------ */
 chan_fn command_ask;
 void command_forget(struct chan *ch);
-/* Answer LOOKUP_SIGNED: to be run or written, by the word of uid or for user. */
+/* Answer LOOKUP_SIGNED: to be run or written, as uid says or for user. */
 void command_sign(struct lookupd *lk, struct chan *ch, uint64_t id,
     enum command_kind kind, uint32_t uid, struct str user, struct str text);
 /* Is it one of the destinations in a value, or in a line? */

@@ -59,7 +59,7 @@ struct mailbox {
 	int64_t lock_delay_ms;
 	int64_t lock_stale_s;
 	bool strict_owner;
-	struct ticket_key key; /* signs commands of his .forward, or see below */
+	struct ticket_key key; /* signs his .forward's commands, or see below */
 	/*
 	 * Of a login user's process: who he is, what his .forward may be
 	 * called, and his mailbox, as the configuration has it.  NULL in all

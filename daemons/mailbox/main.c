@@ -52,7 +52,7 @@ static const struct boot_peer peers[] = {
 	    asker_down, true },
 };
 
-/* The host's name as names in Maildirs have it: / and : are written in octal. */
+/* The host's name as names in Maildirs have it: / and : are in octal. */
 static void
 take_host(struct mailbox *mb, const char *name)
 {
@@ -116,7 +116,7 @@ on_stop(int64_t grace_ms, void *arg)
 		mb->leave = true;
 }
 
-/* A login user's process has the configuration of local's line: a new one will. */
+/* A login user's process has local's line's configuration: a new one will. */
 static void
 on_config(void *arg)
 {

@@ -99,7 +99,7 @@ named_forward(const struct mailbox *mb, struct str path)
 	return false;
 }
 
-/* --- what they name -------------------------------------------------------- */
+/* --- what they name ------------------------------------------------------- */
 
 static bool
 has(const struct named *n, struct str text)

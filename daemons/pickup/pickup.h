@@ -138,7 +138,7 @@ void drops_down(struct chan *ch, unsigned instance, void *arg);
  * there again in a few seconds.
  */
 void drops_rescan(struct pickup *p);
-/* --- again.c --------------------------------------------------------------- */
+/* --- again.c -------------------------------------------------------------- */
 chan_fn again_ask;
 /* qmgr has gone: it will ask anew. */
 void again_orphan(struct pickup *p);

@@ -150,7 +150,7 @@ read_head(struct message *m)
 	return k;
 }
 
-/* --- hold ------------------------------------------------------------------ */
+/* --- hold ----------------------------------------------------------------- */
 
 static void
 on_held(uint64_t qid, int error, void *arg)
@@ -355,7 +355,7 @@ active_log(const struct message *m, const struct rcpt *r, struct str dsn,
 	    STR_ARG(text));
 }
 
-/* --- recipients are read --------------------------------------------------- */
+/* --- recipients are read -------------------------------------------------- */
 
 /*
  * The next recipients of m.  Those committed in this life came with their way;

@@ -82,7 +82,7 @@ uint64_t journal_qid_max(const struct journal *j);
 /* Does a record of this size go into the journal at all? */
 bool journal_fits(const struct journal *j, uint64_t body, uint64_t content);
 
-/* Add a record to the next barrier, or, lazily, to the next one but for time. */
+/* Add a record to the next barrier; lazily: one that comes anyway, in time. */
 void journal_add(struct journal *j, struct journal_add *a);
 void journal_add_lazy(struct journal *j, struct journal_add *a);
 

@@ -199,10 +199,10 @@ batch_size(struct writer *w, uint64_t room)
 }
 
 /*
- * Write the first n bytes of the buffer and wait for the disk.  An error of the barrier means that the
- * state of the pages is unknown: a later barrier would succeed without them.
- * The segment is given up, and what it has beyond the last acknowledged record
- * does not count, as the next segment's header says.
+ * Write the first n bytes of the buffer and wait for the disk.  An error of the
+ * barrier means that the state of the pages is unknown: a later barrier would
+ * succeed without them.  The segment is given up, and what it has beyond the
+ * last acknowledged record does not count, as the next segment's header says.
  */
 static int
 barrier(struct journal *j, uint64_t n)

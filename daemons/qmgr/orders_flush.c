@@ -212,7 +212,7 @@ flush_site(struct orders *o, struct chan *ch, uint64_t id, struct str site,
 	buf_clear(&b);
 }
 
-/* --- clients of smtpd ------------------------------------------------------ */
+/* --- clients of smtpd ----------------------------------------------------- */
 
 #define ETRN_BURST 50
 #define ETRN_EACH_MS 200 /* one more may be asked for each time */

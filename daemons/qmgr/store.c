@@ -146,7 +146,7 @@ store_dispatch(struct store *s)
 	(void)jobs_dispatch(s->t);
 	journal_collect(s->j);
 	land_pressed(s);
-	/* Waiting for a segment, and there is no message that could make room. */
+	/* Waiting for a segment, and no message could make room. */
 	if (journal_starved(s->j) && s->moving == 0)
 		journal_fail(s->j, ENOSPC);
 }

@@ -94,7 +94,7 @@ store_park(struct store *s, uint64_t qid)
 		file_put(f);
 		return;
 	}
-	/* A deferred one is due by its file's time, which must be the entry's. */
+	/* A deferred one is due by its file's time: it must be the entry's. */
 	if (m->state == STORE_DEFERRED &&
 	    spool_set_due(&s->sp, qid, m->at, due_s) == -1)
 		check_later(s);

@@ -11,7 +11,8 @@
 /*
  * The index of messages that wait: small files in index/, each for the
  * messages that become due in the same span of time (NAME.t, the last second
- * of it), or that are due now (NAME.r), with an entry of 32 bytes a message and destination.
+ * of it), or that are due now (NAME.r), with an entry of 32 bytes a message and
+ * destination.
  *
  * Entries are hints, appended and never changed.  The truth is the queue file:
  * that it is there, and its modification time.  An entry whose message is gone
@@ -58,7 +59,8 @@ int index_add(struct store_index *x, const struct index_entry *e,
 
 /*
  * The next entry of those due, of those with first set.  1 and one; *in is
- * then to be settled once: index_settle().  0 when there is none; -1 with errno.
+ * then to be settled once: index_settle().  0 when there is none; -1 with
+ * errno.
  */
 int index_next(struct store_index *x, int64_t now_s, struct index_entry *out,
     struct index_bucket **in) WARN_UNUSED;

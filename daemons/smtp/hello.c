@@ -7,7 +7,7 @@
 
 #include "smtp.h"
 
-/* --- what the server offers ------------------------------------------------- */
+/* --- what the server offers ----------------------------------------------- */
 
 unsigned
 hello_feature(struct str word)
@@ -81,7 +81,7 @@ loops_back(struct session *s)
 	session_fail(s);
 }
 
-/* --- steps ------------------------------------------------------------------ */
+/* --- steps ---------------------------------------------------------------- */
 
 static void
 refused(struct session *s, bool soft)

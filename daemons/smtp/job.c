@@ -17,7 +17,7 @@
 
 static void ask_route(struct job *j);
 
-/* --- birth and death ------------------------------------------------------- */
+/* --- birth and death ------------------------------------------------------ */
 
 void
 job_free(struct job **jp)
@@ -183,7 +183,7 @@ job_orphan(struct job *j)
 	job_free(&j);
 }
 
-/* --- where to -------------------------------------------------------------- */
+/* --- where to ------------------------------------------------------------- */
 
 static void
 no_route(struct job *j, const struct dns_hosts *a)
@@ -332,7 +332,7 @@ ask_route(struct job *j)
 	j->ask = chan_ask(j->asked, DNS_ROUTE, &q, NULL, on_hosts, j);
 }
 
-/* --- what next ------------------------------------------------------------- */
+/* --- what next ------------------------------------------------------------ */
 
 /* Put off those that are left, each with its own reason if it has one. */
 static void

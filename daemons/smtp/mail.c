@@ -38,7 +38,7 @@ command_name(enum stage stage)
 	}
 }
 
-/* --- commands --------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------- */
 
 static void
 put_path(struct session *s, struct str addr)
@@ -109,7 +109,7 @@ put_rcpt(struct session *s, const struct rcpt *r)
 	buf_puts(&s->out, "\r\n");
 }
 
-/* --- its end ---------------------------------------------------------------- */
+/* --- its end -------------------------------------------------------------- */
 
 static void
 over(struct session *s, bool clean)
@@ -136,7 +136,7 @@ blame(struct session *s, bool only_accepted)
 			report(j, s->rcpt[i], &j->why);
 }
 
-/* --- its beginning ---------------------------------------------------------- */
+/* --- its beginning -------------------------------------------------------- */
 
 static bool
 is_ascii(struct str s)
@@ -224,7 +224,7 @@ mail_begin(struct session *s)
 	session_flush(s);
 }
 
-/* --- answers ---------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 /* Say the next command, unless it is out already. */
 static void

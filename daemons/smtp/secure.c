@@ -15,7 +15,7 @@
 
 #include "smtp.h"
 
-/* --- settings --------------------------------------------------------------- */
+/* --- settings ------------------------------------------------------------- */
 
 /* The parameter of this protocol. */
 #define ID(st, name) ((st)->lmtp ? P_LMTP_##name : P_SMTP_##name)
@@ -47,11 +47,13 @@ read_rules(const struct settings *st, const struct conf *c, struct tls_rules *r,
 	    must ? ID(st, TLS_MANDATORY_PROTOCOLS) : ID(st, TLS_PROTOCOLS);
 	enum param_id grade =
 	    must ? ID(st, TLS_MANDATORY_CIPHERS) : ID(st, TLS_CIPHERS);
-	enum param_id list = conf_is(c, grade, "high") ? P_TLS_HIGH_CIPHERLIST :
-	    conf_is(c, grade, "null")		       ? P_TLS_NULL_CIPHERLIST :
-							 P_TLS_MEDIUM_CIPHERLIST;
+	enum param_id list = P_TLS_MEDIUM_CIPHERLIST;
 	struct str bad;
 
+	if (conf_is(c, grade, "high"))
+		list = P_TLS_HIGH_CIPHERLIST;
+	else if (conf_is(c, grade, "null"))
+		list = P_TLS_NULL_CIPHERLIST;
 	if (tls_rules_protocols(r, conf_str(c, protocols), &bad) == -1)
 		buf_printf(err, "%s: " STR_FMT " is no TLS protocol",
 		    params[protocols].name, STR_ARG(bad));
@@ -125,7 +127,7 @@ secure_settings(struct settings *st, const struct conf *c, struct str trust)
 		make_context(st, NULL);
 }
 
-/* --- STARTTLS --------------------------------------------------------------- */
+/* --- STARTTLS ------------------------------------------------------------- */
 
 /* It cannot be with this server; another may be tried. */
 static bool
@@ -204,7 +206,7 @@ secure_reply(struct session *s)
 	give_up(s, DSN(4, 7, 4), text);
 }
 
-/* --- the handshake ---------------------------------------------------------- */
+/* --- the handshake -------------------------------------------------------- */
 
 static void
 wake(void *arg)
@@ -214,7 +216,7 @@ wake(void *arg)
 	turn_ask(&s->tls_turn);
 }
 
-/* The name we ask for: none, the server's, the next hop's, or one that is set. */
+/* The name we ask for: none, the server's, the next hop's, or the one set. */
 static const char *
 server_name(const struct session *s, char *out, size_t size)
 {

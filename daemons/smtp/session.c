@@ -29,7 +29,7 @@
 static void on_ready(int what, void *arg);
 static void on_turn(void *arg);
 
-/* --- reasons ---------------------------------------------------------------- */
+/* --- reasons -------------------------------------------------------------- */
 
 static const char *
 doing(const struct session *s)
@@ -130,7 +130,7 @@ session_thanks(struct session *s, struct why *w)
 	buf_clear(&flat);
 }
 
-/* --- birth and death ------------------------------------------------------- */
+/* --- birth and death ------------------------------------------------------ */
 
 static void
 destroy(struct session *s)
@@ -377,7 +377,7 @@ session_take(struct session *s, struct job *j)
 	mail_begin(s);
 }
 
-/* --- writing ---------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 void
 session_say(struct session *s, const char *fmt, ...)
@@ -430,7 +430,7 @@ lost(struct session *s, const char *how)
 		"conversation with %s timed out while %s" :
 		"lost connection with %s while %s",
 	    s->where, doing(s));
-	/* Whether the server has the message is not known: not elsewhere now. */
+	/* The server may have the message: it goes nowhere else now. */
 	if (s->stage == STAGE_DOT)
 		for (size_t i = 0; i < s->nrcpts; i++)
 			if (s->rcpt[i]->accepted)
@@ -490,7 +490,7 @@ session_await(struct session *s, enum stage stage)
 	s->deadline = ms == 0 ? 0 : loop_now(s->smtp->loop) + ms;
 }
 
-/* --- reading ---------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static void
 take_reply(struct session *s)
@@ -660,7 +660,7 @@ on_turn(void *arg)
 	leave(s);
 }
 
-/* --- the end ---------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 void
 session_quit(struct session *s)
@@ -692,7 +692,7 @@ session_release(struct session *s, bool reusable)
 		job_next(j);
 }
 
-/* --- time ------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------- */
 
 /* Connected, though nothing was said yet? */
 static bool

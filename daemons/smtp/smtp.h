@@ -34,7 +34,7 @@
  * A job has at most one session at a time, a session at most one job.
  */
 
-/* --- settings.c ------------------------------------------------------------- */
+/* --- settings.c ----------------------------------------------------------- */
 
 /* What a server may offer. */
 enum feature {
@@ -144,7 +144,7 @@ void settings_unref(struct settings **stp);
 /* Is this a port mail for us arrives at? */
 bool settings_own_port(const struct settings *st, uint16_t port);
 
-/* --- why something failed ---------------------------------------------------- */
+/* --- why something failed ------------------------------------------------- */
 
 /* Owned texts; zeroed is "no reason". */
 struct why {
@@ -162,7 +162,7 @@ void why_clear(struct why *w);
 void
 why_set(struct why *w, struct dsn dsn, const char *fmt, ...) PRINTFLIKE(3, 4);
 
-/* --- job.c ------------------------------------------------------------------ */
+/* --- job.c ---------------------------------------------------------------- */
 
 struct rcpt {
 	struct str addr, orig, orcpt; /* in the job's memory */
@@ -226,7 +226,7 @@ void job_note(const struct job *j, const struct why *w);
 void job_orphan(struct job *j);
 void job_free(struct job **jp);
 
-/* --- target.c --------------------------------------------------------------- */
+/* --- target.c ------------------------------------------------------------- */
 
 /*
  * Bring the hosts of a route into the order in which they are tried: as they
@@ -235,7 +235,7 @@ void job_free(struct job **jp);
  */
 size_t target_order(const struct settings *st, struct dns_host *v, size_t n);
 
-/* --- session.c -------------------------------------------------------------- */
+/* --- session.c ------------------------------------------------------------ */
 
 #define SESSION_IN 4096 /* of a line; what is longer is cut */
 #define SESSION_OUT (1U << 20)
@@ -340,7 +340,7 @@ void session_watch(struct session *s);
 void session_tick(struct session *s, int64_t now);
 void session_unhold(struct session *s);
 
-/* --- hello.c ---------------------------------------------------------------- */
+/* --- hello.c -------------------------------------------------------------- */
 
 /* The feature of this keyword, or 0. */
 unsigned hello_feature(struct str word);
@@ -348,7 +348,7 @@ void hello_reply(struct session *s);
 /* The connection is another now: introduce ourselves on it. */
 void hello_again(struct session *s);
 
-/* --- secure.c --------------------------------------------------------------- */
+/* --- secure.c ------------------------------------------------------------- */
 
 void secure_settings(struct settings *st, const struct conf *c,
     struct str trust);
@@ -368,14 +368,14 @@ void secure_step(struct session *s);
 /* It has failed, for this reason: the job tries elsewhere, or without. */
 void secure_failed(struct session *s, const char *why);
 
-/* --- mail.c ----------------------------------------------------------------- */
+/* --- mail.c --------------------------------------------------------------- */
 
 void mail_begin(struct session *s);
 void mail_reply(struct session *s);
 /* There is room to write more of the content. */
 void mail_more(struct session *s);
 
-/* --- body.c ----------------------------------------------------------------- */
+/* --- body.c --------------------------------------------------------------- */
 
 /*
  * A message's content as it goes over the wire: CR LF, dots doubled, long
@@ -394,7 +394,7 @@ void body_init(struct body *b, struct content *c, size_t limit);
 /* Append up to about n bytes.  -1: the content cannot be read. */
 int body_fill(struct body *b, struct buf *out, size_t n);
 
-/* --- pool.c ----------------------------------------------------------------- */
+/* --- pool.c --------------------------------------------------------------- */
 
 #define POOL_MAX 256 /* idle sessions in all */
 #define POOL_EACH 50 /* to one destination */
@@ -405,7 +405,7 @@ struct session *pool_take(struct smtp *m, const struct settings *st,
 bool pool_put(struct session *s);
 void pool_remove(struct session *s);
 
-/* --- report.c --------------------------------------------------------------- */
+/* --- report.c ------------------------------------------------------------- */
 
 /* Settle a recipient: a log line, a report to qmgr. */
 void report(struct job *j, struct rcpt *r, const struct why *w);
@@ -418,7 +418,7 @@ void report_left(struct job *j, const struct why *w);
  */
 void report_delay(struct buf *b, int64_t us);
 
-/* --- service.c -------------------------------------------------------------- */
+/* --- service.c ------------------------------------------------------------ */
 
 struct smtp {
 	struct loop *loop;

@@ -59,15 +59,15 @@ int chan_pair(int ends[2]);
 int chan_pair_small(int ends[2]);
 
 /*
- * Have the kernel refuse descriptors that are sent to this end, if it can.  Does
- * it?  -1: it could not.
+ * Have the kernel refuse descriptors that are sent to this end, if it can.
+ * Does it?  -1: it could not.
  */
 void chan_refuse_fds(int fd);
 int chan_refuses_fds(int fd);
 
 /*
- * Take over fd, which is non-blocking, as our side of edge e.  on, gone and arg stay the owner's and
- * outlive the channel.  Never fails.
+ * Take over fd, which is non-blocking, as our side of edge e.  on, gone and arg
+ * stay the owner's and outlive the channel.  Never fails.
  */
 struct chan *chan_new(struct loop *l, int fd, const struct edge *e,
     enum side own, const struct chan_on *on, chan_gone_fn *gone, void *arg);
@@ -91,7 +91,7 @@ void chan_tell(struct chan *ch, unsigned type, uint64_t id, const void *rec,
 uint64_t chan_ask(struct chan *ch, unsigned type, const void *rec, int *fds,
     chan_answer_fn *fn, void *arg);
 
-/* The asker is gone; the answer will be dropped (and its descriptors closed). */
+/* The asker is gone; the answer will be dropped, its descriptors closed. */
 void chan_forget(struct chan *ch, uint64_t handle);
 
 /* Answer the question that arrived with this id. */

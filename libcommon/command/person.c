@@ -42,7 +42,8 @@ person_by_owner(struct person *p, uid_t uid, const struct conf *c,
 	struct person owner;
 
 	if (uid != 0 && take(p, getpwuid(uid)) == -1) {
-		buf_printf(err, "there is no user with the id %u", (unsigned)uid);
+		buf_printf(err, "there is no user with the id %u",
+		    (unsigned)uid);
 		return -1;
 	}
 	if (uid != 0 && (take(&owner, getpwnam(conf_cstr(c, P_MAIL_OWNER))) ==

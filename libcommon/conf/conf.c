@@ -76,7 +76,7 @@ get_list(struct blob_rd *r)
 	uint32_t n = blob_get_u32(r, BLOB_ITEMS_MAX);
 	struct conf_item *v;
 
-	/* An item takes eleven bytes at least: bound memory by what is there. */
+	/* An item takes eleven bytes at least: what is there bounds memory. */
 	if (r->bad || n == 0 || n > r->rest.n / 11) {
 		r->bad |= n != 0;
 		return (struct conf_list){ 0 };

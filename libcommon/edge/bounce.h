@@ -34,7 +34,7 @@ enum bounce_kind {
 	BOUNCE_DELAYED,
 	BOUNCE_SUCCESS,
 	BOUNCE_DOUBLE, /* a bounce could not be delivered: to the postmaster */
-	BOUNCE_STATUS, /* what the first attempt came to, or would (ENV_PROBE) */
+	BOUNCE_STATUS, /* what an attempt came to, or would (ENV_PROBE) */
 };
 
 #define bounce_made_FIELDS(F) \

@@ -112,9 +112,9 @@ enum grant_kind {
  * come from the configured maps and the base directory from configuration.
  * With dir (local only, without a name) it is the process that writes files
  * of that directory, for aliases: `UID:DIRECTORY`, with the rights of the owner
- * of the alias file, or those of default_privs when UID is 0.  The answer is a channel
- * of edge `mailbox`; refused with EAGAIN, it can be had a moment later, with
- * ECHILD, the process did not start.
+ * of the alias file, or those of default_privs when UID is 0.  The answer is a
+ * channel of edge `mailbox`; refused with EAGAIN, it can be had a moment later,
+ * with ECHILD, the process did not start.
  */
 #define broker_mailbox_FIELDS(F) \
 	F(STR, user, 64) \

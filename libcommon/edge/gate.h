@@ -10,7 +10,7 @@
  * is how gate counts sessions per client, per service and per worker.
  */
 #define gate_client_FIELDS(F) \
-	F(U32, service) /* instance of the configuration grant it runs under */ \
+	F(U32, service) /* instance of the configuration it runs under */ \
 	F(ADDR, client) \
 	F(ADDR, server) \
 	F(I64, when_us)

@@ -15,8 +15,8 @@
  * (Return-Path:, X-Original-To:, Delivered-To:, each line with its LF).  The
  * answer is on disk when it comes.
  *
- * Where the process has the directory of an alias's /file, it writes what lookup
- * vouched for (ticket, good until expires), and nothing else.
+ * Where the process has the directory of an alias's /file, it writes what
+ * lookup vouched for (ticket, good until expires), and nothing else.
  */
 #define mailbox_write_FIELDS(F) \
 	F(U8, root) \

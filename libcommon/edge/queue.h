@@ -26,9 +26,9 @@
 
 /*
  * One message, or a file in maildrop, of which only what the kernel says is
- * known, and whose id is its name.  Its recipients follow as QUEUE_RCPT, those it still has, each
- * with the latest reason why.  reason is that of the whole message: of its
- * hold, or of its deferral.  flags: enum queue_flags.
+ * known, and whose id is its name.  Its recipients follow as QUEUE_RCPT, those
+ * it still has, each with the latest reason why.  reason is that of the whole
+ * message: of its hold, or of its deferral.  flags: enum queue_flags.
  */
 #define queue_entry_FIELDS(F) \
 	F(STR, qid, QID_MAX) \

@@ -26,7 +26,7 @@ enum command_kind {
 	COMMAND_MAPS,	    /* mailbox_command_maps; lookup vouches for it */
 	COMMAND_ALIAS,	    /* "|command"; lookup vouches for text and owner */
 	COMMAND_FORWARD,    /* as above; the user's mailbox process vouches */
-	/* None: a /file of an alias, for the process that writes it (mailbox.h) */
+	/* None: an alias's /file, for the process that writes it (mailbox.h) */
 	COMMAND_FILE,
 };
 

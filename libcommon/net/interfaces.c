@@ -20,7 +20,8 @@ add_addr(struct interfaces *as, int family, const void *ip)
 {
 	struct netaddr a = { .family = family == AF_INET ? 4 : 6 };
 
-	if (as->n == INTERFACES_MAX || (family == AF_INET ? !as->ipv4 : !as->ipv6))
+	if (as->n == INTERFACES_MAX ||
+	    (family == AF_INET ? !as->ipv4 : !as->ipv6))
 		return;
 	memcpy(a.ip, ip, family == AF_INET ? 4 : 16);
 	for (size_t i = 0; i < as->n; i++)

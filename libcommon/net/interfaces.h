@@ -10,8 +10,8 @@
 
 /*
  * The addresses that a service listens on: those of a host, or (host empty)
- * what inet_interfaces says; of the families in inet_protocols.  Names are asked
- * of the system: not for sealed processes.  -1 with a sentence.
+ * what inet_interfaces says; of the families in inet_protocols.  Names are
+ * asked of the system: not for sealed processes.  -1 with a sentence.
  */
 #define INTERFACES_MAX 64
 

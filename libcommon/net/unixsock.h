@@ -5,7 +5,8 @@
 /*
  * Unix sockets beneath a directory.  The name of a socket is short (some
  * hundred characters); the directory it is in need not be, and these find
- * the way where the system has one.  The sockets have FD_CLOEXEC; -1 with errno.
+ * the way where the system has one.  The sockets have FD_CLOEXEC; -1 with
+ * errno.
  */
 
 /*

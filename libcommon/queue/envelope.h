@@ -76,7 +76,7 @@ enum env_origin {
 #define ENV_NO_FILTER 0x0200 /* do not filter (again) */
 #define ENV_NO_NOTICE 0x0400 /* a failure of this goes nowhere */
 #define ENV_HOLD 0x0800	     /* put on hold at commit */
-#define ENV_REQUEUED 0x1000	     /* was in the queue before: no new copies */
+#define ENV_REQUEUED 0x1000	     /* was queued before: no new copies */
 #define ENV_FLAGS_ALL 0x1fff
 
 /* DSN RET=. */

@@ -60,7 +60,7 @@ enum drop_type {
 #define DROP_SMTPUTF8 0x2
 #define DROP_REPORT 0x4 /* tell the sender of the first attempt */
 #define DROP_VERIFY 0x8 /* deliver nothing, only report */
-#define DROP_REMOTE 0x10 /* it comes from elsewhere: addresses stay as they are */
+#define DROP_REMOTE 0x10 /* from elsewhere: addresses stay as they are */
 #define DROP_FLAGS_ALL 0x1f
 
 struct drop {

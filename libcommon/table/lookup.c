@@ -49,7 +49,7 @@ add(struct lookup_keys *k, size_t off, size_t n, enum lookup_part part)
 		part == LOOKUP_FULL };
 }
 
-/* --- addresses ------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------ */
 
 size_t
 lookup_ext(struct str local, struct str delims)
@@ -209,7 +209,7 @@ lookup_keys_ip(struct lookup_keys *k, struct str addr)
 	}
 }
 
-/* --- lists of tables ------------------------------------------------------- */
+/* --- lists of tables ------------------------------------------------------ */
 
 int
 tables_open(struct tables *ts, struct str list, const struct table_env *env)

@@ -57,9 +57,8 @@ struct str lookup_key_text(const struct lookup_keys *k, size_t i);
 /* How the address is looked up. */
 #define LOOKUP_BARE_USER 0x01 /* also user+ext, user: its domain is local */
 #define LOOKUP_NO_DOMAIN 0x02 /* never @domain */
-#define LOOKUP_PARENTS \
-	0x04 /* subdomains match parent domains by name, not
-			       * by .parent (parent_domain_matches_subdomains) */
+/* Subdomains match by name, not by .parent (parent_domain_matches_...). */
+#define LOOKUP_PARENTS 0x04
 
 /*
  * virtual(5), canonical(5), relocated(5), generic(5), and the sender and

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "table/source.h"
 
-/* --- results --------------------------------------------------------------- */
+/* --- results -------------------------------------------------------------- */
 
 /*
  * Cut the next piece of a result: text up to a $, or what a $ stands for.
@@ -93,7 +93,7 @@ result_write(const struct rule *r, const struct rule_match *m,
 	}
 }
 
-/* --- loading --------------------------------------------------------------- */
+/* --- loading -------------------------------------------------------------- */
 
 struct loading {
 	struct rules_table *rt;
@@ -268,7 +268,7 @@ load_all(struct rules_table *rt, const char *path, struct str text)
 	return error;
 }
 
-/* --- asking ---------------------------------------------------------------- */
+/* --- asking --------------------------------------------------------------- */
 
 static enum table_answer
 rules_get(struct table *t, struct str key, struct buf *value)

@@ -8,7 +8,7 @@
 #include "table/cdb_read.h"
 #include "table/impl.h"
 
-/* --- static: the same answer to everything --------------------------------- */
+/* --- static: the same answer to everything -------------------------------- */
 
 static enum table_answer
 static_get(struct table *t, struct str key, struct buf *value)
@@ -29,7 +29,7 @@ table_static_open(struct table_ctx *ctx)
 	return table_new(ctx, sizeof(struct table), &ops);
 }
 
-/* --- fail: never an answer, for tests -------------------------------------- */
+/* --- fail: never an answer, for tests ------------------------------------- */
 
 static enum table_answer
 fail_get(struct table *t, struct str key, struct buf *value)
@@ -79,7 +79,7 @@ table_nis_open(struct table_ctx *ctx)
 	return t;
 }
 
-/* --- cdb and what looks like it -------------------------------------------- */
+/* --- cdb and what looks like it ------------------------------------------- */
 
 struct cdb_table {
 	struct table t;

@@ -87,7 +87,7 @@ make_pair(bool rsa)
 	key = bio_take(bio);
 }
 
-/* --- the holder ------------------------------------------------------------- */
+/* --- the holder ----------------------------------------------------------- */
 
 static const struct chan_on near_on[] = { { KEYS_SIGN, on_sign }, { 0, NULL } };
 
@@ -125,7 +125,7 @@ hold(const int *fd, size_t n)
 	loop_run(loop);
 }
 
-/* --- both ends of connections ------------------------------------------------ */
+/* --- both ends of connections --------------------------------------------- */
 
 struct conn {
 	struct tls *tls;
@@ -237,7 +237,7 @@ next_client(struct conns *cs)
 	conn_new(cs, fd);
 }
 
-/* --- processes --------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------ */
 
 static struct tls_ctx *
 make_ctx(enum tls_role role, const struct tls_cert *c, struct tls_signer signer)
@@ -293,7 +293,7 @@ work(int listener, int channel)
 	loop_run(loop);
 }
 
-/* --- what it costs ------------------------------------------------------------ */
+/* --- what it costs -------------------------------------------------------- */
 
 enum who {
 	CLIENT,
@@ -371,7 +371,7 @@ clock_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* --- a round ------------------------------------------------------------------ */
+/* --- a round -------------------------------------------------------------- */
 
 static struct conns clients[WORKERS_MAX];
 static char path[WORKERS_MAX][64];
@@ -517,7 +517,7 @@ measure_apart(bool remote, int each, double seconds)
 	return r;
 }
 
-/* --- rounds ------------------------------------------------------------------- */
+/* --- rounds --------------------------------------------------------------- */
 
 /* One round of each, right after the other. */
 struct pair {

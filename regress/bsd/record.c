@@ -27,7 +27,7 @@
 #include "sandbox/policy.h"
 #include "sandbox/sandbox.h"
 
-/* --- calls ------------------------------------------------------------------ */
+/* --- calls ---------------------------------------------------------------- */
 
 int
 pledge(const char *promises, const char *execpromises)
@@ -203,7 +203,7 @@ cap_fcntls_limit(int fd, uint32_t fcntlrights)
 	return 0;
 }
 
-/* --- policies --------------------------------------------------------------- */
+/* --- policies ------------------------------------------------------------- */
 
 static int
 by_name(const void *a, const void *b)

@@ -102,7 +102,7 @@ sub fill
 }
 sub empty { unlink "$dir/$_[0]/filler"; }
 
-# --- the disk of the queue -----------------------------------------------------
+# --- the disk of the queue ----------------------------------------------------
 is(post()->{code}, 250, 'all is well');
 $sink->rule(rcpt => '450 4.2.0 later');
 my $waits = $pi->send(to => 'far@far.example');
@@ -147,7 +147,7 @@ ok(wait_until(sub {
     diag +($pi->cmd('mailq'))[1];
 ok(wait_until(sub { post()->{code} == 250 }, 10), 'and mail is taken');
 
-# --- the disk of the mailboxes -----------------------------------------------------
+# --- the disk of the mailboxes ------------------------------------------------
 fill('mail', 20);
 post(100000) for 1 .. 5;
 ok($pi->wait_log(qr/status=deferred \(.*(?:space|quota|full)/i),
@@ -158,7 +158,7 @@ is(() = glob("$dir/mail/user/tmp/*"), 0, 'nothing half-written stays');
 empty('mail');
 all_there('the mailboxes\' disk');
 
-# --- the disk of the log -------------------------------------------------------------
+# --- the disk of the log ------------------------------------------------------
 fill('log', 0);
 is(post()->{code}, 250, 'a full log disk: mail is taken') for 1 .. 5;
 all_there('the log\'s disk');
@@ -166,7 +166,7 @@ empty('log');
 post();
 ok($pi->wait_log(qr/status=sent/), 'the log goes on');
 
-# --- descriptors, memory -----------------------------------------------------------
+# --- descriptors, memory ------------------------------------------------------
 my @components = qw(gate smtpd cleanup rewrite lookup qmgr virtual mailbox smtp
     dns bounce local pickup control logd);
 # The limits of a process: now, and at most.

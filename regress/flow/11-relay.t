@@ -149,7 +149,7 @@ for my $case (
 my ($hello) = $sink->messages;
 is($hello->{helo}, 'mx.test.example', 'our name in EHLO');
 
-# --- every byte ----------------------------------------------------------------
+# --- every byte ---------------------------------------------------------------
 my @trials = Postern::Trial::messages('relay');
 my $c = $pi->smtp;
 $c->ehlo;
@@ -183,7 +183,7 @@ for my $t (@trials) {
 	    'Received') if $name eq 'line';
 }
 
-# --- no such place ---------------------------------------------------------------
+# --- no such place ------------------------------------------------------------
 for my $case (
 	['a@null.zone.test', 'bounced', '5.1.0|5.1.10', 'does not accept mail',
 	    'null MX'],
@@ -208,7 +208,7 @@ for my $case (
 is(scalar(grep { $_->{to}[0] =~ /(?:tous|backup|alldead)/ } $sink->messages),
     0, 'none of them went astray');
 
-# --- servers that behave badly ---------------------------------------------------
+# --- servers that behave badly ------------------------------------------------
 # stage, action, what becomes of the mail at first, text in the log
 my $refused = 'refused to talk to me';
 my $lost = 'lost connection with \S+ while';
@@ -301,7 +301,7 @@ fate($id, 'busy@lmtp.test', qr/status=sent/, 'LMTP: and then delivered');
 is($lmtp->stats->{commands}{LHLO} // 0, $lmtp->stats->{connections},
     'LMTP says LHLO');
 
-# --- how many at a time -----------------------------------------------------------
+# --- how many at a time -------------------------------------------------------
 my @ids = map { (post("n$_\@slow.test"))[1] } 1 .. 15;
 $slow->wait(15, 20);
 my $stats = $slow->stats;
@@ -313,7 +313,7 @@ fate($silent[1], 'a@bad40.zone.test', qr/dsn=4\.4\.3, status=deferred/,
     'no answer from the name server: it waits', 30);
 $dns->resume;
 
-# --- waiting -------------------------------------------------------------------
+# --- waiting ------------------------------------------------------------------
 # Nobody listens: attempts are few (QUE-48).  Then somebody does.
 ($tag, $id) = post('w@expire.zone.test');
 my $first = time;
@@ -343,7 +343,7 @@ while (time < $until && !$pi->grep_log(qr/$id: to=.*status=sent/)) {
 ok(scalar $pi->grep_log(qr/$id: to=.*status=sent/),
     "tried again amid other mail ($other messages)");
 
-# --- the end of life -------------------------------------------------------------
+# --- the end of life ----------------------------------------------------------
 $pi->set(maximal_queue_lifetime => 0);
 $pi->reload;
 my $before = () = $pi->mail_files('user');
@@ -360,7 +360,7 @@ my @told = wait_until(sub {
 }, 15);
 like($told[0], qr/^Status: 4\.4\.1$/m, 'with the last reason');
 
-# --- one host for everything -------------------------------------------------------
+# --- one host for everything --------------------------------------------------
 $pi->set(relayhost => $sink->nexthop(1), maximal_queue_lifetime => '1h');
 $pi->reload;
 ($tag, $id) = post('a@anywhere.invalid');

@@ -194,7 +194,7 @@ is($status, 0, 'a hostile environment');
 like(next_mail('bob', 'a hostile environment'), qr/^Subject: env$/m,
     'the message is the same');
 
-# --- who is there -----------------------------------------------------------------
+# --- who is there -------------------------------------------------------------
 my $c = $pi->smtp;
 $c->ehlo;
 for my $case (['alice', 252], ['postmaster', 252], ['two@localhost', 252],
@@ -216,7 +216,7 @@ for my $case (['alice', 250], ['postmaster', 250], ['Postmaster', 250],
 }
 $c->quit;
 
-# --- aliases ----------------------------------------------------------------------
+# --- aliases ------------------------------------------------------------------
 sub mail_to
 {
 	my ($to, $text) = @_;
@@ -278,7 +278,7 @@ ok(!-e "$dir/touched" && !-e "$dir/evil", 'nothing has happened');
 is(scalar grep({ /to=.*reports.*status=sent/ } $pi->log), 1,
     'no file was written otherwise');
 
-# --- .forward ------------------------------------------------------------------------
+# --- .forward -----------------------------------------------------------------
 Postern::Users::write_file('bob', '.forward', "\\bob, alice\n");
 mail_to('bob');
 next_mail('bob', '.forward with \\user');
@@ -302,7 +302,7 @@ mail_to('bob');
 next_mail('bob', 'nor one of somebody else\'s');
 unlink Postern::Users::home('bob') . '/.forward';
 
-# --- Maildirs ---------------------------------------------------------------------------
+# --- Maildirs -----------------------------------------------------------------
 $pi->set(home_mailbox => 'Maildir/');
 $pi->reload;
 my $maildir = Postern::Users::home('carol') . '/Maildir';
@@ -337,7 +337,7 @@ for my $t (@trials) {
 	    diag Postern::Trial::difference($rest, $t->[2]);
 }
 
-# --- while nobody is there ----------------------------------------------------------------
+# --- while nobody is there ----------------------------------------------------
 is($pi->stop, 0, 'stopped');
 ($status, $out, $err) = sendmail('alice', "Subject: later\n\nx\n", 'carol');
 is($status, 0, 'posted while the mail system is down') or diag $err;

@@ -108,7 +108,7 @@ sub notice
 	return defined $new ? slurp($new) : '';
 }
 
-# --- one recipient that is refused ------------------------------------------------
+# --- one recipient that is refused --------------------------------------------
 my $body = "Body text.\r\nFrom here.\r\n.\r\n\xe9\0\r\n";
 my $c = $pi->smtp;
 $c->ehlo;
@@ -153,7 +153,7 @@ ok($pi->wait_log(qr/$r->{id}: sender non-delivery notification: \w+/),
     'the log says so');
 ok($pi->wait_log(qr/$r->{id}: removed/), 'the message is removed');
 
-# --- several recipients, one notice -------------------------------------------------
+# --- several recipients, one notice -------------------------------------------
 $r = $c->message(from => 'user@test.example', to => ['ok@far.example',
     map { "$_\@far.example" } qw(nobody two plain long odd)]);
 $text = notice('several');
@@ -171,7 +171,7 @@ unlike($d->{parts}[0]{text}, qr/[^\t\n -~]/, 'text for people is text');
 ok(!grep({ length > 998 } split /\n/, $text), 'no line is too long');
 unlike(join("\n", $pi->log), qr/[^\t\n -~]/, 'nothing odd in the log');
 
-# --- large originals are cut ------------------------------------------------------------
+# --- large originals are cut --------------------------------------------------
 $r = $c->message(from => 'user@test.example', to => 'nobody@far.example',
     data => "Subject: large\nX-Keep: this\n\n" . ('y' x 70 . "\n") x 2000);
 $text = notice('a large message');
@@ -204,7 +204,7 @@ like($text, qr/^Subject: crash$/m, 'about this message');
 ok($pi->wait_empty, 'and it goes');
 $told = () = $pi->mail_files('user');   # it may make two
 
-# --- notices about notices -----------------------------------------------------------------
+# --- notices about notices ----------------------------------------------------
 # The sender does not exist either: one notice to the postmaster, and the end.
 $r = $c->message(from => 'gone@far.example', to => 'nobody@far.example',
     data => "Subject: double\n\nprivate body\n");

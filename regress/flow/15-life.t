@@ -33,12 +33,12 @@ sub told
 	return $out;
 }
 
-# --- not running ------------------------------------------------------------------
+# --- not running --------------------------------------------------------------
 told(qr/not/, 1, 'stop of what does not run', 'postfix', 'stop');
 told(qr/not/, 1, 'reload of it', 'postfix', 'reload');
 told(qr/not/, 1, 'status of it', 'postfix', 'status');
 
-# --- start ------------------------------------------------------------------------
+# --- start --------------------------------------------------------------------
 my $at = time;
 told(undef, 0, 'postfix start', 'postfix', 'start');
 cmp_ok(time - $at, '<', 10, 'within ten seconds');
@@ -60,7 +60,7 @@ is_deeply([grep { !$by{$_} } qw(logd gate smtpd cleanup rewrite lookup
     'all components run');
 is(scalar @{ $by{qmgr} }, 1, 'one qmgr (ADM-36)');
 
-# --- reload: sessions go on (CMD-03) -------------------------------------------------
+# --- reload: sessions go on (CMD-03) ------------------------------------------
 $c = $pi->smtp;
 $c->ehlo;
 $c->cmd($_) for 'MAIL FROM:<a@client.example>', 'RCPT TO:<user@test.example>',
@@ -100,7 +100,7 @@ waitpid $pid, 0;
 is($? >> 8, 0, 'five reloads under load: no message is refused');
 is(scalar $pi->wait_mail('other', 60), 60, 'or lost');
 
-# --- errors in the configuration --------------------------------------------------
+# --- errors in the configuration ----------------------------------------------
 my $good = slurp($pi->etc . '/main.cf');
 my $master = slurp($pi->etc . '/master.cf');
 for my $case (
@@ -144,7 +144,7 @@ told(undef, 0, 'a good one again', 'postfix', 'reload');
 told(undef, 0, 'and check is content', 'postfix', 'check');
 is($pi->send->{code}, 250, 'mail is taken');
 
-# --- listeners come and go -----------------------------------------------------------
+# --- listeners come and go ----------------------------------------------------
 my $more = free_port($pi->address);
 my $where = $pi->address . ":$more";
 spew($pi->etc . '/master.cf', $master, "$where inet n - y - - smtpd\n" .
@@ -160,7 +160,7 @@ ok(!defined Postern::SMTP->new($pi->address, $more, no_banner => 1),
     'but nobody answers any more');
 $second->quit;
 
-# --- each component is killed once, while idle ----------------------------------------
+# --- each component is killed once, while idle --------------------------------
 for my $name (sort keys %by) {
 	my ($victim) = map { $_->{pid} } grep { $_->{component} eq $name }
 	    $pi->processes;
@@ -181,7 +181,7 @@ for my $name (sort keys %by) {
 is($pi->send(to => 'far@far.example')->{code}, 250, 'mail for elsewhere');
 is(scalar $sink->wait(1), 1, 'goes out');
 
-# --- stop finishes what is under way (CMD-02) -----------------------------------------
+# --- stop finishes what is under way (CMD-02) ---------------------------------
 $sink->rule(eod => 'delay 1');
 $sink->forget_messages;
 my $r = $pi->send(to => 'slow@far.example');
@@ -201,7 +201,7 @@ $pi->start;
 sleep 1.5;
 is(scalar(() = $sink->messages), 1, 'it is not delivered again');
 
-# --- an unclean end -------------------------------------------------------------------
+# --- an unclean end -----------------------------------------------------------
 $sink->rule(rcpt => '450 4.2.0 later');
 my @ids = map { $pi->send(to => "u$_\@far.example")->{id} } 1 .. 10;
 ok($pi->wait_log(qr/$ids[-1]: to=.*status=deferred/), 'ten messages wait');
@@ -218,7 +218,7 @@ ok(scalar(grep { /^Subject: just before$/m } $pi->wait_mail('other', 61)),
     'and what was just taken');     # perhaps twice
 ok($pi->wait_empty, 'the queue is empty');
 
-# --- --foreground ------------------------------------------------------------------------
+# --- --foreground -------------------------------------------------------------
 is($pi->stop, 0, 'stopped');
 my ($k, $v) = split /=/, $pi->{token}, 2;
 my $fg = spawn(build_dir() . '/bin/mailctl', '-c', $pi->etc, 'start',
@@ -236,7 +236,7 @@ ok(wait_until(sub { $gone = waitpid($fg, POSIX::WNOHANG()) == $fg }, 15),
 is($?, 0, 'with status 0') if $gone;
 ok(wait_until(sub { !scalar(() = $pi->pids) }, 5), 'and all of it');
 
-# --- two beside each other ---------------------------------------------------------------
+# --- two beside each other ----------------------------------------------------
 my $other = Postern::Instance->new(name => 'two', main => {
 	myhostname => 'two.test.example', relayhost => $sink->nexthop,
 	inet_interfaces => '127.0.0.1' });

@@ -40,7 +40,7 @@ sub peak
 	return slurp("/proc/$pid/status") =~ /^VmHWM:\s+(\d+)/m ? $1 : 0;
 }
 
-# --- every byte in every verb --------------------------------------------------
+# --- every byte in every verb -------------------------------------------------
 for my $form ('HELO %s', 'EHLO a%sb', 'MAIL FROM:<%s>', 'MAIL FROM:<a%sb@c.example>',
     'MAIL FROM:<a@b.example>%s', 'MAIL FROM:<a@b.example> SIZE=%s',
     'RCPT TO:<%s>', 'RCPT TO:<a%sb@test.example>', 'RCPT TO:<user@te%sst.example>',
@@ -98,7 +98,7 @@ $c->quit;
 is(scalar(grep { $_ == $smtpd } $pi->component('smtpd')), 1,
     'smtpd is the same process');
 
-# --- endless lines ----------------------------------------------------------------
+# --- endless lines ------------------------------------------------------------
 my $before = peak($smtpd);
 my $chunk = 'x' x (1 << 20);
 my $flood = sub {
@@ -149,7 +149,7 @@ for my $name (qw(cleanup qmgr)) {
 }
 ok($pi->wait_empty, 'all is delivered');
 
-# --- damaged queue files ------------------------------------------------------------
+# --- damaged queue files ------------------------------------------------------
 $sink->rule(rcpt => '450 4.2.0 later');
 my (%name, %body);
 $c = $pi->smtp;
@@ -269,7 +269,7 @@ for my $at (0, 0.1, 0.5) {
 }
 ok($pi->wait_empty, 'and the queue is empty');
 
-# --- broken tables (TAB-43) ------------------------------------------------------------
+# --- broken tables (TAB-43) ---------------------------------------------------
 sub rcpt
 {
 	my ($to) = @_;

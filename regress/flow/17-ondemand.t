@@ -69,7 +69,7 @@ sub audit_is_equal
 	}
 }
 
-# --- idle: only the core (PER-05) -----------------------------------------------------
+# --- idle: only the core (PER-05) ---------------------------------------------
 my %run = running();
 is_deeply([sort keys %run], \@core, 'at the start only the core runs');
 is(scalar @{ $run{smtpd} }, 1, 'one smtpd');
@@ -77,7 +77,7 @@ my %state = map { $_->{component} => $_->{state} } $pi->processes;
 is($state{$_}, 'on-demand', "status shows $_") for qw(smtp local virtual bounce);
 audit_is_equal('idle');
 
-# --- the first mail costs a start, and no more than that -----------------------------
+# --- the first mail costs a start, and no more than that ----------------------
 $pi->send;
 is(scalar $pi->wait_mail('user', 1), 1, 'the first mail is delivered');
 my ($delay) = ($pi->wait_log(qr/status=sent/) // '') =~ /\bdelay=([\d.]+)/;
@@ -104,7 +104,7 @@ $pi->send(from => 'other@test.example', to => 'x@far1.example');
 is(scalar $pi->wait_mail('other', 1), 1, 'bounce comes for a notice');
 $sink->clear;
 
-# --- work that comes while they go -----------------------------------------------------
+# --- work that comes while they go --------------------------------------------
 # After a reload who is on demand goes at the first quarter of a second without
 # work: mail at such intervals often finds its agent on the way out.
 my $had = () = $pi->mail_files('user');
@@ -119,7 +119,7 @@ is(scalar $pi->grep_log(qr/status=deferred/), 0, 'nothing had to wait');
 is(scalar $pi->grep_log(qr/ended unexpectedly/), 0, 'nor came back');
 ok($pi->wait_empty, 'the queue is empty');
 
-# --- ten destinations at once (DEL-07) ----------------------------------------------------
+# --- ten destinations at once (DEL-07) ----------------------------------------
 $sink->forget_messages;
 $sink->rule(data => 'delay 2');
 my $at = time;
@@ -130,7 +130,7 @@ cmp_ok($sink->stats->{most_open}, '>=', 10, 'in ten sessions');
 $sink->clear;
 ok(gone('smtp'), 'then the agent is idle and ends');
 
-# --- no process for each message (PER-04) ---------------------------------------------------
+# --- no process for each message (PER-04) -------------------------------------
 my $before = starts();
 $had = () = $pi->mail_files('user');
 my @senders = map {
@@ -161,7 +161,7 @@ is(scalar(() = $pi->wait_mail('user', $had + 300, 60)), $had + 300,
 my $made = starts() - $before;
 cmp_ok($made / 300, '<', 0.1, "forks for each message ($made processes)");
 
-# --- the process limit (ADM-12) -----------------------------------------------------------------
+# --- the process limit (ADM-12) -----------------------------------------------
 sub client { return Postern::SMTP->new($pi->address, $_[0], no_banner => 1); }
 
 # A client beyond the limit hears nothing, and costs nothing, until its turn.
@@ -210,7 +210,7 @@ is($c[0]->cmd('NOOP')->{code}, 250, 'and live');
 is($late->reply->{code}, 220, 'the limit is still kept');
 $_->quit for $late, @c;
 
-# --- fewer workers: sessions go on ---------------------------------------------------------------
+# --- fewer workers: sessions go on --------------------------------------------
 @c = map { $pi->smtp } 1 .. 24;
 $_->ehlo for @c;
 %run = running();
@@ -227,7 +227,7 @@ $_->quit for @c;
 ok(wait_until(sub { 1 == grep { pid_alive($_) } @{ $run{smtpd} } }, 10),
     'then one leaves');
 
-# --- workers are replaced ---------------------------------------------------------------------------
+# --- workers are replaced -----------------------------------------------------
 $pi->set(smtpd_worker_sessions => 20);
 $pi->reload;
 %run = running();
@@ -248,7 +248,7 @@ ok(wait_until(sub { !pid_alive($run{smtpd}[0]) }, 10), 'and then ends');
 ok(wait_until(sub { @{ { running() }->{smtpd} } == 1 }, 10), 'one is left');
 is($pi->stop, 0, 'stopped');
 
-# --- as many deliveries as master.cf says ------------------------------------------------------------------
+# --- as many deliveries as master.cf says -------------------------------------
 my $few = Postern::Sink->start(listen => [map { "$_:0" } @hosts]);
 $few->rule(data => 'delay 0.5');
 $pi->set(transport_maps => 'inline:{ ' . join(', ', map {
@@ -265,7 +265,7 @@ cmp_ok(time - $at, '>', 1.9, 'three at a time');
 cmp_ok($few->stats->{most_open}, '<=', 6, 'and no more');
 is($pi->stop, 0, 'stopped');
 
-# --- what cannot start rests (SEC-19, ADM-27) ----------------------------------------------------------
+# --- what cannot start rests (SEC-19, ADM-27) ---------------------------------
 my $copy = temp_dir('build');
 is(system('cp', '-a', build_dir() . '/bin', build_dir() . '/libexec', "$copy/"),
     0, 'a copy of the programs');

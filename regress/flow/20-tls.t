@@ -124,7 +124,7 @@ log_has(qr/keys\[\d+\]: warning: service \S+: rsa\.pem: the certificate is not t
 log_has(qr/keys\[\d+\]: warning: service \S+: cannot read nowhere\.pem: No such file/,
     'and which cannot be read');
 
-# --- what is demanded -----------------------------------------------------------
+# --- what is demanded ---------------------------------------------------------
 $c = client('must');
 $c->ehlo;
 like($c->cmd($_)->{raw}, qr/^530 5\.7\.0 Must issue a STARTTLS command first/,
@@ -133,7 +133,7 @@ like($c->cmd($_)->{raw}, qr/^530 5\.7\.0 Must issue a STARTTLS command first/,
 like($c->cmd('NOOP')->{raw}, qr/^250/, 'encrypt: NOOP is harmless');
 $c->quit;
 
-# --- Python's client ------------------------------------------------------------
+# --- Python's client ----------------------------------------------------------
 spew("$pi->{dir}/client.py", <<'END');
 import smtplib, ssl, sys, time
 mode, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -190,7 +190,7 @@ log_has(qr/disconnect from .* ehlo=2 starttls=1\/2 mail=1\/2 rcpt=1\/2 data=1/,
     'commands under TLS are counted')
     or diag join '', grep { /disconnect/ } lines_of("$pi->{dir}/log/maillog");
 
-# --- OpenSSL's client -----------------------------------------------------------
+# --- OpenSSL's client ---------------------------------------------------------
 my $out = s_client('plain');
 like($out, qr/New, TLSv1\.3, Cipher is TLS_/, 'openssl: TLS 1.3');
 like($out, qr/^subject=CN = (?:rsa|ec)\.test\.example$/m,
@@ -215,7 +215,7 @@ log_has(qr/Anonymous TLS connection established from unknown\[[\d.]+\]: TLSv1\.2
 log_has(qr/Anonymous TLS connection established from unknown\[[\d.]+\]: TLSv1\.3 with cipher TLS_\w+ \(\d+\/\d+ bits\) key-exchange X25519 server-signature \S+/,
     'the line for TLS 1.3');
 
-# --- tickets --------------------------------------------------------------------
+# --- tickets ------------------------------------------------------------------
 for my $v (qw(-tls1_2 -tls1_3)) {
 	my $file = "$pi->{dir}/session$v";
 
@@ -227,7 +227,7 @@ for my $v (qw(-tls1_2 -tls1_3)) {
 	    "$v: but not on $_") for qw(wrapper must);
 }
 
-# --- others' clients --------------------------------------------------------------
+# --- others' clients ----------------------------------------------------------
 SKIP: {
 	skip 'no swaks that knows TLS', 2 unless which('swaks') &&
 	    eval { require Net::SSLeay; 1 };
@@ -252,7 +252,7 @@ SKIP: {
 	like($o, qr/^220 mx\.test\.example/m, 'gnutls: the greeting under TLS');
 }
 
-# --- too early, and no TLS ----------------------------------------------------------
+# --- too early, and no TLS ----------------------------------------------------
 spew("$pi->{dir}/inject.py", <<'END');
 import socket, ssl, sys
 host, port = sys.argv[1], int(sys.argv[2])
@@ -307,7 +307,7 @@ cmp_ok(time - $start, '>', 3, 'after smtpd_starttls_timeout');
 log_has(qr/SSL_accept error from unknown\[[^\]]*\]: Connection timed out/,
     'as a timeout');
 
-# --- the holder of keys dies, and comes back ---------------------------------------
+# --- the holder of keys dies, and comes back ----------------------------------
 sub pid_of
 {
 	my ($name) = @_;
@@ -327,7 +327,7 @@ SKIP: {
 	like(s_client('wrapper'), qr/Cipher is TLS_/, 'on every port');
 }
 
-# --- a new certificate at a reload --------------------------------------------------
+# --- a new certificate at a reload --------------------------------------------
 certificate('rsa', 'rsa:2048');
 certificate('ec', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384');
 $pi->reload;
@@ -339,7 +339,7 @@ $pi->reload;
 log_has(qr/warning: rsa\.key: everybody on this machine can read this private key/,
     'a key that everybody can read');
 
-# --- where the key is -----------------------------------------------------------------
+# --- where the key is ---------------------------------------------------------
 sub key_numbers
 {
 	my ($file, $label) = @_;

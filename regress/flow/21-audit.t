@@ -82,7 +82,7 @@ sub door
 	is(($pi->mailctl('sandbox', 'audit', 'dns'))[0], 0, 'and shut again');
 }
 
-# --- proofs: of the policies alone ------------------------------------------------
+# --- proofs: of the policies alone --------------------------------------------
 
 my $pi = Postern::Instance->new(main => { sandbox_audit_interval => '2s' });
 my ($status, $out, $err) = $pi->mailctl('sandbox', 'prove');
@@ -140,7 +140,7 @@ SKIP: {
 	    'in the log as well');
 }
 
-# --- the graph --------------------------------------------------------------------
+# --- the graph ----------------------------------------------------------------
 
 ($status, $out, $err) = $pi->mailctl('sandbox', 'audit');
 is($status, 2, 'nothing runs: nothing can be measured');
@@ -218,7 +218,7 @@ for ([qw(--dot --json)], ['--html'], ['x'], ['--xml']) {
 	like($err, qr/usage: mailctl sandbox graph/, 'and how it does');
 }
 
-# --- the audit --------------------------------------------------------------------
+# --- the audit ----------------------------------------------------------------
 
 ($status, $out, $err) = $pi->mailctl('sandbox', 'audit', 'nosuch');
 is($status, 64, 'no such component');

@@ -56,7 +56,7 @@ sub of
 	    @{ status()->{processes} };
 }
 
-# --- what loosens is refused ----------------------------------------------------
+# --- what loosens is refused --------------------------------------------------
 my $file = overlay('virtual', "component virtual\npromise dir # more\n");
 refused(qr{policy\.d/virtual\.policy:2: .*only takes away, and 'promise' gives},
     'a promise');
@@ -83,7 +83,7 @@ SKIP: {
 	chown 0, 0, $file;
 }
 
-# --- a tighter one is in force --------------------------------------------------
+# --- a tighter one is in force ------------------------------------------------
 $pi->start;
 $pi->send(to => 'user@test.example');
 ok($pi->wait_log(qr/status=sent/), 'mail flows');
@@ -104,7 +104,7 @@ is(($pi->mailctl('sandbox', 'audit', 'virtual'))[0], 1,
     'an overlay that is not in force is a difference');
 is($pi->stop, 0, 'stop');
 
-# --- a violation is reported ----------------------------------------------------
+# --- a violation is reported --------------------------------------------------
 overlay('virtual', "component virtual\ndeny call pread64 # it reads with it\n");
 $pi->start;
 my $reply = $pi->send(to => 'user@test.example');
@@ -129,7 +129,7 @@ cmp_ok((of('virtual'))[0]{violations}, '>', 0, 'counted for the component');
 like(($pi->mailctl('status'))[1], qr/^violations: +\d+ since the start.*virtual/m,
     'and shown');
 
-# --- learning mode --------------------------------------------------------------
+# --- learning mode ------------------------------------------------------------
 sub trace_in_child
 {
 	my (@args) = @_;
@@ -192,7 +192,7 @@ $pi->send(to => 'user@test.example');
 ok(wait_until(sub { status()->{violations} > $n }, 90),
     'the same call ends it again');
 
-# --- it ends by itself -----------------------------------------------------------
+# --- it ends by itself --------------------------------------------------------
 my $since = time;
 my ($ended, $said) = $pi->mailctl('sandbox', 'trace', 'rewrite', '--seconds', 2);
 is($ended, 0, 'a trace ends by itself');
@@ -201,7 +201,7 @@ like($said, qr/^rewrite, 1 process in learning mode: 0 calls beyond its policy/,
     'a component that does nothing new');
 is(status()->{trace}, '', 'it is off');
 
-# --- a trace whose command is killed ends, too ----------------------------------
+# --- a trace whose command is killed ends, too --------------------------------
 my $tracer = fork // die "fork: $!";
 if ($tracer == 0) {
 	open STDERR, '>', '/dev/null';
@@ -219,7 +219,7 @@ ok(wait_until(sub { my ($p) = of('rewrite');
     'ends with its command');
 is(status()->{trace}, '', 'and is off');
 
-# --- interrupted ------------------------------------------------------------------
+# --- interrupted --------------------------------------------------------------
 ($pid, $out) = trace_in_child('mailbox', '--seconds', 60);
 ok(wait_until(sub { status()->{trace} eq 'mailbox' }, 10), 'another one')
     or diag map { "$_\n" } lines_of($out);
@@ -228,7 +228,7 @@ ok(wait_until(sub { my $s = eval { status() };
     $s && $s->{trace} eq '' }, 15), 'it is not there after a restart');
 waitpid $pid, 0;
 
-# --- nobody else's ------------------------------------------------------------------
+# --- nobody else's ------------------------------------------------------------
 SKIP: {
 	skip 'being somebody else needs root', 1 if $> != 0;
 	my ($status, undef, $err) = run('setpriv', '--reuid', 65534,

@@ -49,7 +49,7 @@ sub audit_is_equal
 ok(wait_until(sub { pids_of_smtpd() == 5 }, 10), 'five are kept ready');
 audit_is_equal('at rest');
 
-# --- fifty sessions -------------------------------------------------------------
+# --- fifty sessions -----------------------------------------------------------
 my @c = map { my $c = $pi->smtp; $c && $c->ehlo; $c } 1 .. $many;
 is(scalar(grep { defined && $_->banner->{code} == 220 } @c), $many, "$many sessions");
 ok(wait_until(sub { pids_of_smtpd() == $many + 5 }, 10),
@@ -65,7 +65,7 @@ SKIP: {
 }
 audit_is_equal('fifty sessions');
 
-# --- mail flows, and state is one session's -----------------------------------------
+# --- mail flows, and state is one session's -----------------------------------
 for my $i (0 .. $#c) {
 	$c[$i]->cmd("MAIL FROM:<s$i\@client.example>");
 }
@@ -91,14 +91,14 @@ $from{$_}++ for grep { defined } map { (/^Return-Path: <(s\d+)@/m)[0] }
     $pi->mail('user');
 is(scalar keys %from, $many, 'each with its own sender');
 
-# --- the end -------------------------------------------------------------------------
+# --- the end ------------------------------------------------------------------
 $_->quit for @c[10 .. $#c];
 ok(wait_until(sub { pids_of_smtpd() == 10 + 5 }, 10),
     'behind QUIT the process is gone') or diag scalar pids_of_smtpd();
 is(scalar $pi->grep_log(qr/smtpd.*(?:exit status|killed by|throttling)/), 0,
     'its end is no event');
 
-# --- one crash, one session -------------------------------------------------------------
+# --- one crash, one session ---------------------------------------------------
 my ($victim) = map { /smtpd\[(\d+)\]: connect from/ ? $1 : () }
     grep { my ($p) = /smtpd\[(\d+)\]: connect/; $p && pid_alive($p) } $pi->log;
 kill KILL => $victim;
@@ -111,7 +111,7 @@ is($new->ehlo->{code}, 250, 'new ones come');
 is(scalar $pi->grep_log(qr/throttling/), 0, 'at once');
 $new->quit;
 
-# --- reload -----------------------------------------------------------------------------
+# --- reload -------------------------------------------------------------------
 my %old = map { $_ => 1 } pids_of_smtpd();
 $pi->set(smtpd_banner => '$myhostname ESMTP renewed');
 $pi->reload;
@@ -125,7 +125,7 @@ ok(wait_until(sub { my $n = grep { !$old{$_} } pids_of_smtpd(); $n >= 5 &&
     'those that were ready have been replaced') or diag scalar pids_of_smtpd();
 $_->quit for @left;
 
-# --- limits --------------------------------------------------------------------------------
+# --- limits -------------------------------------------------------------------
 $pi->set(smtpd_client_connection_count_limit => 3);
 $pi->reload;
 @c = map { $pi->smtp } 1 .. 3;
@@ -135,7 +135,7 @@ $_->quit for @c;
 ok(wait_until(sub { my $c = $pi->smtp; my $ok = $c && $c->ehlo->{code} == 250;
     $c->quit if $c; $ok }, 5), 'and counted down again');
 
-# --- as many as one likes, one after the other ------------------------------------------------
+# --- as many as one likes, one after the other --------------------------------
 my $at = time;
 my $bad = 0;
 for (1 .. 100) {
@@ -146,7 +146,7 @@ for (1 .. 100) {
 is($bad, 0, 'a hundred sessions, one after the other');
 note sprintf 'in %.2f s', time - $at;
 
-# --- back to workers, and again ------------------------------------------------------------------
+# --- back to workers, and again -----------------------------------------------
 my $keep = $pi->smtp;
 $keep->ehlo;
 $pi->set(smtpd_isolation => 'worker');
@@ -167,7 +167,7 @@ ok(wait_until(sub { pids_of_smtpd() == 1 + 5 }, 10), 'five are ready') or
 $new->quit;
 ok(wait_until(sub { pids_of_smtpd() == 5 }, 10), 'the worker has gone');
 
-# --- others end ------------------------------------------------------------------------------------
+# --- others end ---------------------------------------------------------------
 # Without its gate a session goes on; who had none has nothing to wait for.
 $keep = $pi->smtp;
 $keep->ehlo;
@@ -204,7 +204,7 @@ SKIP: {
 	ok(wait_until(sub { pids_of_smtpd() == 5 }, 10), 'five are ready');
 }
 
-# --- the end of the test ------------------------------------------------------------
+# --- the end of the test ------------------------------------------------------
 $pi->send;
 ok($pi->wait_empty, 'the queue is empty');
 audit_is_equal('at the end');

@@ -131,7 +131,7 @@ PY
 	is($pi->stop, 0, "$name: stop");
 }
 
-# --- Debian -----------------------------------------------------------------------
+# --- Debian -------------------------------------------------------------------
 #
 # What its package's maintainer script makes of main.cf.debian and main.cf.tls
 # for each of the answers to its question.
@@ -186,7 +186,7 @@ SKIP: {
 	    "alias_database = hash:/etc/aliases\n", $master));
 }
 
-# --- others -----------------------------------------------------------------------
+# --- others -------------------------------------------------------------------
 
 # As Fedora and its kin install it.
 works('Fedora', instance('fedora', <<'END'));
@@ -263,7 +263,7 @@ alias_maps = hash:/etc/aliases
 alias_database = hash:/etc/aliases
 END
 
-# --- what is refused --------------------------------------------------------------
+# --- what is refused ----------------------------------------------------------
 
 # All of it at once, each with its line, what it is for and what to do.
 my $pi = instance('refused', <<'END');

@@ -77,7 +77,7 @@ logged('x@unix.example',
     qr/relay=mx\.test\.example\[\Q$dir\E\/Sock\/Lmtp\], $delays, dsn=2\.\d\.\d, status=sent/,
     'relay=host[path] in the log');
 
-# --- every recipient has an answer of its own -----------------------------------
+# --- every recipient has an answer of its own ---------------------------------
 
 $sink->rule(eod => '550 5.2.2 mailbox full', match => 'full@');
 $sink->rule(eod => '450 4.2.1 busy', match => 'busy@');
@@ -99,7 +99,7 @@ for my $case (
 }
 $sink->clear;
 
-# --- TCP ------------------------------------------------------------------------
+# --- TCP ----------------------------------------------------------------------
 
 for my $d (qw(tcp tcp2 tcp3)) {
 	post('', "x\@$d.example");
@@ -108,7 +108,7 @@ for my $d (qw(tcp tcp2 tcp3)) {
 	    "LMTP over TCP: $d");
 }
 
-# --- what cannot be -------------------------------------------------------------
+# --- what cannot be -----------------------------------------------------------
 
 my $closed = Postern::Sink->start(lmtp => 1, listen => ["$dir/Sock/closed"]);
 chmod 0600, "$dir/Sock/closed";
@@ -129,7 +129,7 @@ logged('x@smtp.example', qr/relay=none.*dsn=4\.3\.5, status=deferred/,
     'the SMTP client has no sockets in the file system');
 is(scalar(() = $closed->messages), 0, 'nothing reached the socket of others');
 
-# --- a path from the queue directory on; flushed when the server is there -------
+# --- a path from the queue directory on; flushed when the server is there -----
 
 my $late = Postern::Sink->start(lmtp => 1,
     listen => [$pi->spool . '/private/none']);
@@ -142,7 +142,7 @@ my @st = stat $pi->spool . '/private';
 is(sprintf('%o', $st[2] & 07777), '700', 'private is private');
 is(getpwuid($st[4]), $> == 0 ? $owner : scalar getpwuid($>), "and mail_owner's");
 
-# --- a recipient's domain does not name a socket ---------------------------------
+# --- a recipient's domain does not name a socket ------------------------------
 
 my $c = $pi->smtp;
 $c->cmd('EHLO client.example');
@@ -151,7 +151,7 @@ my $r = $c->cmd("RCPT TO:<x\@unix:$dir/Sock/Lmtp>");
 like($r->{code}, qr/^5/, 'not an address');
 $c->cmd('QUIT');
 
-# --- kept connections ------------------------------------------------------------
+# --- kept connections ---------------------------------------------------------
 
 $pi->set(lmtp_connection_cache_on_demand => 'yes')->reload;
 my $before = $sink->stats->{connections};
@@ -162,7 +162,7 @@ for my $n (1 .. 3) {
 is($sink->stats->{connections} - $before, 1, 'one connection for three');
 ok($pi->wait_log(qr/keep3\@unix.example.*conn_use=3/), 'and the log says so');
 
-# --- the classes -------------------------------------------------------------------
+# --- the classes --------------------------------------------------------------
 
 $pi->set(virtual_transport => "lmtp:unix:$dir/Sock/Lmtp")->reload;
 $sink->forget_messages;
@@ -230,7 +230,7 @@ post('', "$user\@here.example");
 logged("$user\@here.example", qr/.*dsn=4\.3\.5, status=deferred \(.*itself\)/,
     'local does not pass mail on to itself');
 
-# --- Dovecot -----------------------------------------------------------------------
+# --- Dovecot ------------------------------------------------------------------
 
 SKIP: {
 	my ($dovecot) = Postern::Peers::command('dovecot');

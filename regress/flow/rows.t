@@ -40,7 +40,7 @@ sub with_subject
 	return grep { /^Subject: $subject$/m } $pi->mail($user);
 }
 
-# --- ADM-08: whose maildrop is --------------------------------------------------
+# --- ADM-08: whose maildrop is ------------------------------------------------
 
 SKIP: {
 	skip 'needs root', 9 unless $> == 0;
@@ -71,7 +71,7 @@ SKIP: {
 	is("@setid", '', 'no command is set-id');
 }
 
-# --- ADM-21: no local delivery ----------------------------------------------------
+# --- ADM-21: no local delivery ------------------------------------------------
 
 {
 	my $pi = without(qr/^local\s/, main => {
@@ -98,7 +98,7 @@ SKIP: {
 	is($pi->stop, 0, 'stopped');
 }
 
-# --- ADM-23: alias files of several admins ----------------------------------------
+# --- ADM-23: alias files of several admins ------------------------------------
 
 {
 	my $pi = Postern::Instance->new(ipv6 => 0, services => 0, main => {
@@ -146,7 +146,7 @@ END
 	    'a name that is not there: exit status');
 }
 
-# --- ADM-34, REC-04: pickup, without being asked ------------------------------------
+# --- ADM-34, REC-04: pickup, without being asked ------------------------------
 
 {
 	my $pi = without(qr/^pickup\s+unix/,
@@ -203,7 +203,7 @@ END
 	is($pi->stop, 0, 'stopped');
 }
 
-# --- ADM-32: 1000? --------------------------------------------------------------------
+# --- ADM-32: 1000? ------------------------------------------------------------
 
 {
 	my $pi = Postern::Instance->new(ipv6 => 0,
@@ -222,7 +222,7 @@ END
 	is($pi->stop, 0, 'stopped');
 }
 
-# --- ADM-38: the resolver is killed under load -------------------------------------------
+# --- ADM-38: the resolver is killed under load --------------------------------
 
 {
 	my $pi = Postern::Instance->new(ipv6 => 0, main => {
@@ -281,7 +281,7 @@ END
 	is($pi->stop, 0, 'stopped');
 }
 
-# --- ADM-39: many notices at once -----------------------------------------------------------
+# --- ADM-39: many notices at once ---------------------------------------------
 
 {
 	my $pi = Postern::Instance->new(ipv6 => 0, main => {
@@ -322,7 +322,7 @@ END
 	is($pi->stop, 0, 'stopped');
 }
 
-# --- ADM-46: mailboxes stay in their base ---------------------------------------------------
+# --- ADM-46: mailboxes stay in their base -------------------------------------
 
 {
 	my $pi = Postern::Instance->new(ipv6 => 0, main => {
@@ -357,7 +357,7 @@ END
 	is($pi->stop, 0, 'stopped');
 }
 
-# --- TAB-13: several tables, and one that fails -----------------------------------------------
+# --- TAB-13: several tables, and one that fails -------------------------------
 
 {
 	my $pi = Postern::Instance->new(ipv6 => 0, main => {

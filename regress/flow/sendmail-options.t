@@ -131,7 +131,7 @@ for my $c (@cases) {
 	like($left[0] // '', $shown, "$name: its envelope") if defined $shown;
 }
 
-# --- postcat of what lies there -------------------------------------------------
+# --- postcat of what lies there -----------------------------------------------
 
 is(scalar $pi->cmd('sendmail', $to, { input => $text }), 0, 'one more');
 my ($file) = glob "$dir/*";
@@ -155,7 +155,7 @@ is(scalar $pi->cmd('postcat', $file), 1, 'one with something behind its end');
 unlink $file;
 is(scalar $pi->cmd('postcat', '-q', '../main.cf'), 1, 'no path');
 
-# --- other modes ---------------------------------------------------------------
+# --- other modes --------------------------------------------------------------
 
 ($st, $out, $err) = $pi->cmd('sendmail', '-bp');
 is("$st $out", "0 Mail queue is empty\n", '-bp');

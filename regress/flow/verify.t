@@ -207,7 +207,7 @@ $pi->cmd('postqueue', '-f');
 ok($pi->wait_empty, 'and is delivered later');
 is(mails('user'), scalar keys %seen, 'without another report');
 
-# --- orders while the report is being made --------------------------------------
+# --- orders while the report is being made ------------------------------------
 
 my ($bounce_pid) = $pi->component('bounce');
 my ($qmgr_pid) = $pi->component('qmgr');

@@ -52,7 +52,7 @@ static const char *const values[] = { "user/", "4711", "other@test.example",
 static const char *const transports[] = { "smtp", "local", "virtual", "error",
 	"discard", "relay", "retry", "nowhere" };
 
-/* --- half of the truth ----------------------------------------------------- */
+/* --- half of the truth ---------------------------------------------------- */
 
 static size_t
 encode(const struct edge *e, unsigned type, uint64_t id, const void *rec,
@@ -166,7 +166,7 @@ half_truth(const struct edge *e, unsigned type, uint64_t id, uint64_t chance,
 	return 0;
 }
 
-/* --- errands --------------------------------------------------------------- */
+/* --- errands -------------------------------------------------------------- */
 
 static uint64_t
 new_qid(char text[QID_TEXT_MAX])

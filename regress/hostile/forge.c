@@ -10,7 +10,7 @@
 #define RANDOM_EACH 24	       /* records formed well, of each type */
 #define LIVE_ID 0x100000001ULL /* what a first question has for an id */
 
-/* --- chance ---------------------------------------------------------------- */
+/* --- chance --------------------------------------------------------------- */
 
 static uint64_t state;
 
@@ -31,7 +31,7 @@ chance_seed(uint64_t seed)
 		chance();
 }
 
-/* --- values ---------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------- */
 
 /* How the fields of a record are filled. */
 enum fill {
@@ -192,7 +192,7 @@ put_addr(struct writer *w, enum fill fill)
 	put_le(w, number(fill), 2);
 }
 
-/* --- records --------------------------------------------------------------- */
+/* --- records -------------------------------------------------------------- */
 
 static void
 put_field(struct writer *w, const struct rec_field *f, enum fill fill)
@@ -240,7 +240,7 @@ forge_record(const struct rec_type *t, uint64_t id, uint64_t seed, uint8_t *p,
 				FILL_CHANCE);
 }
 
-/* --- attacks on packets ---------------------------------------------------- */
+/* --- attacks on packets --------------------------------------------------- */
 
 /* Fill in what is the same in all; then the caller makes it bad. */
 static void
@@ -331,7 +331,7 @@ forge_packet(const struct edge *e, unsigned n, struct forged *f)
 	}
 }
 
-/* --- attacks on a record --------------------------------------------------- */
+/* --- attacks on a record -------------------------------------------------- */
 
 /* The n-th text of this type says that it is longer than it may be. */
 static bool

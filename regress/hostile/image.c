@@ -125,7 +125,7 @@ image_close(void)
 	im.pid = 0;
 }
 
-/* As spawn_attest() of the launcher: the first in full, then what is its own. */
+/* As spawn_attest() of the launcher: the first in full, then its own. */
 static int
 attest(pid_t pid, char *err, size_t size)
 {

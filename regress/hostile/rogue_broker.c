@@ -660,8 +660,8 @@ read_orders(char *self)
 		else if (strcmp(key, "touch") == 0)
 			strlcpy(ro.touch, value, sizeof(ro.touch));
 		else if (strcmp(key, "listener") == 0)
-			snprintf(ro.listener, sizeof(ro.listener), "unix:%.500s",
-			    value);
+			snprintf(ro.listener, sizeof(ro.listener),
+			    "unix:%.500s", value);
 	}
 	fclose(f);
 	f = fopen(lives, "a+");

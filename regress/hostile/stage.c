@@ -69,7 +69,7 @@ stage_level(void)
 	return st.level;
 }
 
-/* --- once ------------------------------------------------------------------ */
+/* --- once ----------------------------------------------------------------- */
 
 static int
 config_make(char *err, size_t size)
@@ -143,7 +143,7 @@ stage_close(void)
 	things_close();
 }
 
-/* --- ports ----------------------------------------------------------------- */
+/* --- ports ---------------------------------------------------------------- */
 
 static struct port *
 port_add(int fd, enum role role, const struct edge *e, enum side own,
@@ -265,7 +265,7 @@ stage_slot(struct stage_slot *out)
 	return out->fd != -1;
 }
 
-/* --- the broker's part ----------------------------------------------------- */
+/* --- the broker's part ---------------------------------------------------- */
 
 static void
 broker_tell(int fd, unsigned type, uint64_t id, const void *rec, int with)
@@ -432,7 +432,7 @@ on_request(const struct rec_head *h, int fd)
 	fd_close(&sv[1]);
 }
 
-/* --- what the victim says -------------------------------------------------- */
+/* --- what the victim says ------------------------------------------------- */
 
 static void
 note_line(struct victim *v, struct str text)
@@ -688,7 +688,7 @@ stage_renew(struct victim *v)
 	stage_run(v, -1, 50);
 }
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 static NORETURN void
 victim_exec(const struct policy *p, const struct sandbox_place *place,

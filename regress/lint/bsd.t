@@ -54,7 +54,7 @@ else
 	echo "ok $n - a wrong call of pledge is noticed"
 fi
 
-# --- what only Linux has --------------------------------------------------------
+# --- what only Linux has ------------------------------------------------------
 # Outside of NAME_linux.c (and what is compiled with it on Linux alone).
 only='SYS_[a-z0-9_]+|syscall ?\(|openat2|O_PATH|O_TMPFILE|F_SETLEASE|epoll_|eventfd|signalfd|timerfd_|prctl|SO_PEERCRED|SCM_CREDENTIALS|struct ucred|getrandom|sys/random\.h|sysmacros|secure_getenv|fallocate\(|gettid|mremap|strchrnul|renameat2|setfsuid|/proc/|/sys/|linux/|<bsd/|AT_EMPTY_PATH|pidfd_|landlock|seccomp|unshare\(|setns\(|program_invocation'
 files=$(find daemons commands libcommon -name '*.[ch]' ! -name '*_linux.[ch]')

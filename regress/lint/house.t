@@ -54,7 +54,7 @@ includes_only("commands/$_", "commands/$_", 'libcommon', 'sandbox')
 includes_only('libcommon', 'libcommon', 'sandbox');
 includes_only('sandbox', 'sandbox', 'libcommon');
 
-# --- who may name things --------------------------------------------------------
+# --- who may name things ------------------------------------------------------
 # Calls that turn a name into authority.  Components do not call them; the
 # exceptions, each with its reason, are these.
 
@@ -112,7 +112,7 @@ for my $name (@daemons) {
 	is_deeply(\@bad, [], "$name names nothing: $reason");
 }
 
-# --- what a component must have -------------------------------------------------
+# --- what a component must have -----------------------------------------------
 
 my $seven = -e 'share/man/postern.7' ? text('share/man/postern.7') : '';
 for my $name (@daemons) {
@@ -132,7 +132,7 @@ for my $policy (files(qr{^policy/[^/]+\.policy$})) {
 	ok(-d "daemons/$name", "$policy is of a component that exists");
 }
 
-# --- size -------------------------------------------------------------------------
+# --- size ---------------------------------------------------------------------
 
 sub lines { return scalar(() = text($_[0]) =~ /\n/g); }
 
@@ -158,7 +158,7 @@ note("  $_->[0] $_->[1]") for grep { defined } @over[0 .. 14];
 is_deeply([map { "$_->[1] $_->[0]" } grep { $_->[0] > 200 } @long], [],
     'no function is longer than 200 lines');
 
-# --- the two places that know of libraries ------------------------------------------
+# --- the two places that know of libraries ------------------------------------
 
 my $deps = join ' ', text('GNUmakefile') =~ /^DEPS \+?= (.*?[^\\])\n/msg;
 for my $dep (grep { $_ ne '\\' } split ' ', $deps) {
@@ -167,12 +167,28 @@ for my $dep (grep { $_ ne '\\' } split ' ', $deps) {
 	    "setup installs $package for $module");
 }
 
-# --- what is run ---------------------------------------------------------------------
+# --- how wide it is -----------------------------------------------------------
+# Tables may be wider, where clang-format is told to leave them alone.
+
+my @wide;
+for my $file (files(qr{^(?!regress/fuzz/corpus/).*\.[ch]$})) {
+	my ($n, $table) = (0, 0);
+	for my $line (split /\n/, text($file)) {
+		$n++;
+		utf8::decode($line);
+		$table = $1 eq 'off' if $line =~ /clang-format (on|off)/;
+		1 while $line =~ s/\t/' ' x (8 - length($`) % 8)/e;
+		push @wide, "$file:$n" if !$table && length $line > 80;
+	}
+}
+is_deeply(\@wide, [], 'no line of C has more than 80 columns');
+
+# --- what is run --------------------------------------------------------------
 
 is_deeply([grep { !-x } files(qr{^(?:regress/.*\.t|setup|\.ci/run)$})], [],
     'every test is executable: nobody would run it otherwise');
 
-# --- what must not be there --------------------------------------------------------
+# --- what must not be there ---------------------------------------------------
 
 my @setid;
 for my $file (files(qr//)) {

@@ -9,8 +9,9 @@
  *
  * Addresses: example.com is local (nobody* does not exist there), relay.example
  * a relay domain, virtual.example one of virtual mailboxes, later.example
- * cannot be looked up now, of never.example nothing is heard, anything else is somewhere else.  Tables: the key
- * that the test put into f->table gets its value.
+ * cannot be looked up now, of never.example nothing is heard, anything else is
+ * somewhere else.  Tables: the key that the test put into f->table gets its
+ * value.
  */
 #include <stdbool.h>
 #include <stdio.h>

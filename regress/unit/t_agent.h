@@ -519,7 +519,8 @@ stage_conf(const char *main_cf)
 	struct conf *c = NULL;
 
 	build_parse(&b, "/nowhere", str_of(main_cf),
-	    STR("local unix - n n - - local\nvirtual unix - n n - - virtual\n"));
+	    STR("local unix - n n - - local\n"
+		"virtual unix - n n - - virtual\n"));
 	buf_init(&out, BUILD_MAX);
 	if (build_snapshot(&b, NULL, 1, &out) == 0)
 		c = conf_from(buf_get(&out).p, buf_get(&out).n);

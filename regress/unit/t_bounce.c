@@ -262,7 +262,8 @@ static const struct rcpt late[] = {
 static const struct rcpt sent[] = {
 	{ "bob@far.test", NULL, NULL, ENV_NOTIFY_SUCCESS, EVENT_RELAYED,
 	    "2.0.0", NULL, "250 ok" },
-	{ "eve@far.test", NULL, NULL, 0, EVENT_RELAYED, "2.0.0", NULL, "250 ok" },
+	{ "eve@far.test", NULL, NULL, 0, EVENT_RELAYED, "2.0.0", NULL,
+	    "250 ok" },
 	{ NULL, NULL, NULL, 0, 0, NULL, NULL, NULL },
 };
 

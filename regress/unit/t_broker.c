@@ -122,7 +122,7 @@ static const struct chan_on actor_on[] = {
 	{ 0, NULL },
 };
 
-/* --- the launcher's part --------------------------------------------------- */
+/* --- the launcher's part -------------------------------------------------- */
 
 static void
 on_spawn(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
@@ -242,7 +242,7 @@ static const struct chan_on test_launcher_on[] = {
 	{ 0, NULL },
 };
 
-/* --- the stage ------------------------------------------------------------- */
+/* --- the stage ------------------------------------------------------------ */
 
 static void
 on_pause(void *arg)
@@ -393,7 +393,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- tests ----------------------------------------------------------------- */
+/* --- tests ---------------------------------------------------------------- */
 
 static void
 test_introduce(void **state)
@@ -612,8 +612,9 @@ test_command(void **state)
 		    STR("") }, "2 0 0 alice|" },
 		{ "pipe", { COMMAND_MASTER, 3, 0, 0, 0, STR(""), STR("") },
 		    "1 3 0 |" },
-		/* Unsigned, altered, for another, by another, of another kind. */
-		{ "local", { COMMAND_ALIAS, 0, 7, then, 0, STR(""), text }, "" },
+		/* Unsigned, altered, for or by another, of another kind. */
+		{ "local", { COMMAND_ALIAS, 0, 7, then, 0, STR(""),
+		    text }, "" },
 		{ "local", { COMMAND_ALIAS, 0, 7, then, by_table, STR(""),
 		    STR("/bin/rm") }, "" },
 		{ "local", { COMMAND_ALIAS, 0, 0, then, by_table, STR(""),
@@ -759,7 +760,7 @@ test_death(void **state)
 	assert_string_equal(actors[1].peers, "lookup-rewrite ");
 }
 
-/* --- on demand -------------------------------------------------------------- */
+/* --- on demand ------------------------------------------------------------ */
 
 static void
 ask_start(struct actor *a, const char *name, unsigned instance, bool replace)

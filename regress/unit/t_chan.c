@@ -285,7 +285,8 @@ test_hostile(void **state)
 			} c = { 0 };
 			struct iovec iov = { b.base, s.n };
 			struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-				.msg_control = &c, .msg_controllen = sizeof(c) };
+				.msg_control = &c,
+				.msg_controllen = sizeof(c) };
 
 			c.h.cmsg_level = SOL_SOCKET;
 			c.h.cmsg_type = SCM_RIGHTS;
@@ -354,7 +355,8 @@ on_find(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 static void
 test_other_answer(void **state)
 {
-	static const struct chan_on liar[] = { { LOOKUP_FIND, on_find }, { 0 } };
+	static const struct chan_on liar[] = { { LOOKUP_FIND, on_find },
+		{ 0 } };
 	struct lookup_find q = { .param = STR("x") };
 	struct pair p;
 
@@ -389,7 +391,7 @@ on_ask_twice(struct chan *ch, uint64_t id, const void *rec, int *fds,
 	chan_answer(ch, RESOLVE_ANSWER, id, &a, NULL);
 }
 
-/* Whoever hears an answer asks again at once: the place in the table is free. */
+/* Whoever hears an answer asks again at once: its place is free. */
 static void
 on_first(unsigned type, const void *rec, int *fds, void *arg)
 {
@@ -438,7 +440,8 @@ test_answers(void **state)
 	static const struct {
 		unsigned ask, answer;
 	} broker_does[] = { { BROKER_CONNECT, BROKER_CONNECTED },
-		{ BROKER_RESOLVER, BROKER_SOCKET }, { BROKER_UNIX, BROKER_FILE },
+		{ BROKER_RESOLVER, BROKER_SOCKET },
+		{ BROKER_UNIX, BROKER_FILE },
 		{ BROKER_TABLE, BROKER_FILE }, { BROKER_INCLUDE, BROKER_FILE },
 		{ BROKER_MAILBOX, BROKER_MAILBOX_OPEN },
 		{ BROKER_COMMAND, BROKER_COMMAND_OPEN },

@@ -131,7 +131,8 @@ static const struct {
 	bool ext_used;
 } aliases[] = {
 	{ "one@v.test", "one@v.test", "real@far.test", true },
-	{ "list@v.test", "list@v.test", "a@far.test, Bob <b@far.test>\n\tone@v.test",
+	{ "list@v.test", "list@v.test", "a@far.test, "
+	    "Bob <b@far.test>\n\tone@v.test",
 	    true },
 	{ "self@v.test", "self@v.test", "self@v.test, copy@far.test", true },
 	{ "ring1@v.test", "ring1@v.test", "ring2@v.test", true },
@@ -350,14 +351,16 @@ static const struct {
 	    "To: \"A B\" <al@host.test>,\n bob@origin.test\n\nbody\n",
 	    "a@b.test", "x@y.z(x@y.z)>smtp" },
 	{ "copies", "always_bcc = all\nsender_bcc_maps = inline:{a=b}\n"
-	    "recipient_bcc_maps = inline:{a=b}\n", ENV_FROM_SMTPD, "remote", "a@b.c",
+	    "recipient_bcc_maps = inline:{a=b}\n",
+	    ENV_FROM_SMTPD, "remote", "a@b.c",
 	    NULL, "x@y.z>smtp k@y.z>smtp", "Subject: s\n\nbody\n",
 	    "Subject: s\n\nbody\n", "a@b.c", "x@y.z(x@y.z)>smtp "
 	    "k@y.z(k@y.z)>smtp all@origin.test(all)>smtp "
 	    "sent@far.test(sent@far.test)>smtp "
 	    "got@far.test(got@far.test)>smtp" },
 	{ "a copy of mail to an alias, to an alias",
-	    "virtual_alias_maps = inline:{a=b}\nrecipient_bcc_maps = inline:{a=b}\n",
+	    "virtual_alias_maps = inline:{a=b}\n"
+	    "recipient_bcc_maps = inline:{a=b}\n",
 	    ENV_FROM_SMTPD, "remote", "a@b.c", NULL, "list@v.test>virtual",
 	    "Subject: s\n\nbody\n", "Subject: s\n\nbody\n", "a@b.c",
 	    "a@far.test(list@v.test)>smtp b@far.test(list@v.test)>smtp "
@@ -368,7 +371,8 @@ static const struct {
 	    "joe@origin.test",
 	    "bob@origin.test(bob)>smtp sent@origin.test(sent)>smtp" },
 	{ "none of what was forwarded", "always_bcc = all\n"
-	    "sender_bcc_maps = inline:{a=b}\nrecipient_bcc_maps = inline:{a=b}\n",
+	    "sender_bcc_maps = inline:{a=b}\n"
+	    "recipient_bcc_maps = inline:{a=b}\n",
 	    ENV_FROM_FORWARD, NULL, "a@b.c", NULL, "x@y.z>smtp",
 	    "Received: x\nMessage-Id: <1>\nDate: d\nFrom: f@b.c\n\nhi\n",
 	    "Received: by mx.test (Postern)\n\tid " QID

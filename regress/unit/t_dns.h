@@ -75,7 +75,7 @@ struct rig {
 	uint32_t expires;
 };
 
-/* --- the name server -------------------------------------------------------- */
+/* --- the name server ------------------------------------------------------ */
 
 static void
 put16(struct buf *b, unsigned v)
@@ -336,7 +336,7 @@ on_accept(int what, void *arg)
 	watch_set(&r->conn, LOOP_READ);
 }
 
-/* --- the broker ------------------------------------------------------------- */
+/* --- the broker ----------------------------------------------------------- */
 
 static int
 rig_socket(struct rig *r, const struct rig_want *w)
@@ -383,7 +383,7 @@ rig_want(unsigned index, bool tcp, void *to, void *arg)
 	turn_ask(&r->turn);
 }
 
-/* --- asking ------------------------------------------------------------------ */
+/* --- asking --------------------------------------------------------------- */
 
 static void
 rig_on_answer(unsigned type, const void *rec, int *fds, void *arg)
@@ -480,7 +480,7 @@ rig_name(struct rig *r, const char *addr)
 	return rig_run(r);
 }
 
-/* --- all of it -------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------ */
 
 static const struct chan_on rig_none[] = { { 0, NULL } };
 static const struct chan_on rig_dns_on[] = { { DNS_ROUTE, on_route },

@@ -263,7 +263,7 @@ t_process_limit(void **state)
 	end(&h);
 }
 
-/* --- more workers, others in their place ----------------------------------- */
+/* --- more workers, others in their place ---------------------------------- */
 
 static struct {
 	unsigned n, instance;
@@ -386,7 +386,7 @@ t_gather(void **state)
 	end(&h);
 }
 
-/* A worker is used up: the next one gets the sessions as soon as it is there. */
+/* A worker is used up: the next one gets the sessions once it is there. */
 static void
 t_replace(void **state)
 {

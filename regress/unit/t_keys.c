@@ -24,7 +24,7 @@ static struct keys k;
 static struct loop *loop;
 static char *cert[2], *key[2]; /* PEM, of two pairs */
 
-/* --- keys and certificates ------------------------------------------------- */
+/* --- keys and certificates ------------------------------------------------ */
 
 static char *
 bio_take(BIO *bio)
@@ -73,7 +73,7 @@ fetch_of(char *text, bool chained)
 		.chained = chained };
 }
 
-/* --- files ------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------- */
 
 static void
 test_files(void **state)
@@ -119,7 +119,7 @@ test_files(void **state)
 	free(cross);
 }
 
-/* --- who may ask -------------------------------------------------------------- */
+/* --- who may ask ---------------------------------------------------------- */
 
 struct end {
 	struct chan *near, *far; /* ours, the asker's */

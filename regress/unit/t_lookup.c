@@ -57,7 +57,7 @@ test_flags(void **state)
 	assert_int_equal(param_flags(STR("smtpd_client_restrictions")), 0);
 }
 
-/* --- users of the system --------------------------------------------------- */
+/* --- users of the system -------------------------------------------------- */
 
 static struct loop *loop_of_test;
 static const char *who;

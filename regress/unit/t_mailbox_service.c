@@ -477,9 +477,11 @@ test_alias_files(void **state)
 {
 	const struct ticket_key tables = { .key = "tables' key 123",
 		.have = true };
-	const struct ticket_key ours = ticket_file_key(&tables, STR("7:/var/l"));
+	const struct ticket_key ours =
+	    ticket_file_key(&tables, STR("7:/var/l"));
 	const struct ticket_key his = ticket_file_key(&tables, STR("8:/var/l"));
-	const struct ticket_key next = ticket_file_key(&tables, STR("7:/var/m"));
+	const struct ticket_key next =
+	    ticket_file_key(&tables, STR("7:/var/m"));
 	uint32_t then = ticket_expiry();
 #define SIGNED(k, kind, name, e) \
 	ticket_command(&(k), kind, 0, STR_NONE, STR(name), e)

@@ -279,13 +279,14 @@ static const struct {
 	const char *line; /* begins so */
 	const char *content, *rcpts;
 } cases[] = {
-	{ "as it should be", "", { "joe", "Joe", "Subject: x\n\nhi\n", "a b@c" },
-	    "+ 0000", "Subject: x\n\nhi\n", "a()> b@c()>" },
+	{ "as it should be", "",
+	    { "joe", "Joe", "Subject: x\n\nhi\n", "a b@c" }, "+ 0000",
+	    "Subject: x\n\nhi\n", "a()> b@c()>" },
 	{ "a last line without its end", "", { "joe", NULL, "hi", "a" },
 	    "+ 0000", "hi\n", "a()>" },
 	{ "nothing to say", "", { "", NULL, "", "a" }, "+ 0000", "", "a()>" },
-	{ "too long", "message_size_limit = 5\n", { "joe", NULL, "123456",
-	    "a" }, "- 552 5.3.4 ", NULL, NULL },
+	{ "too long", "message_size_limit = 5\n",
+	    { "joe", NULL, "123456", "a" }, "- 552 5.3.4 ", NULL, NULL },
 	{ "no address", "", { "joe", NULL, "hi\n", "a @" }, "- 501 5.1.3 ",
 	    NULL, NULL },
 	{ "no address of a sender", "", { "@b", NULL, "hi\n", "a" },

@@ -294,8 +294,8 @@ test_real_ways(void **state)
 static void
 test_hostile(void **state)
 {
-	static const char *const calm[] = { "broker", "gate", "keys", "launcher",
-		"mailbox", "qmgr" };
+	static const char *const calm[] = { "broker", "gate", "keys",
+		"launcher", "mailbox", "qmgr" };
 
 	(void)state;
 	for (size_t i = 0; i < policy_count(); i++) {

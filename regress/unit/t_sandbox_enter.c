@@ -344,7 +344,7 @@ test_threads(void **state)
 	job_end(&job);
 }
 
-/* --- what sealed code may do with a directory ------------------------------ */
+/* --- what sealed code may do with a directory ----------------------------- */
 
 static bool touches; /* the policy lets it set a file's times */
 

@@ -91,7 +91,7 @@ rig_log(enum log_level level, struct str service, struct str text,
 	snprintf(r->log + n, sizeof(r->log) - n, STR_FMT "\n", STR_ARG(text));
 }
 
-/* --- the server ------------------------------------------------------------- */
+/* --- the server ----------------------------------------------------------- */
 
 static void rig_play(struct rig_server *sv);
 
@@ -226,7 +226,7 @@ rig_on_accept(int what, void *arg)
 	rig_play(sv);
 }
 
-/* --- dns and broker --------------------------------------------------------- */
+/* --- dns and broker ------------------------------------------------------- */
 
 static void
 rig_on_route(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
@@ -294,7 +294,7 @@ rig_on_connect(struct chan *ch, uint64_t id, const void *rec, int *fds,
 	chan_answer(ch, BROKER_CONNECTED, id, &a, &fd);
 }
 
-/* --- qmgr ------------------------------------------------------------------- */
+/* --- qmgr ----------------------------------------------------------------- */
 
 static void
 rig_on_fate(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
@@ -387,7 +387,7 @@ rig_job(struct rig *r, const char *transport, const char *nexthop,
 	buf_clear(&b);
 }
 
-/* --- all of it -------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------ */
 
 static const struct chan_on rig_qmgr_on[] = { { DELIVER_FATE, rig_on_fate },
 	{ 0, NULL } };

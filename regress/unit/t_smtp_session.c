@@ -338,7 +338,7 @@ test_self(void **state)
 	}
 }
 
-/* --- connections kept ------------------------------------------------------- */
+/* --- connections kept ----------------------------------------------------- */
 
 static void
 two_jobs(struct rig *r, const char *second)
@@ -453,7 +453,7 @@ test_not_reused(void **state)
 	}
 }
 
-/* --- peers that go --------------------------------------------------------- */
+/* --- peers that go -------------------------------------------------------- */
 
 static void
 test_qmgr_gone(void **state)
@@ -518,7 +518,7 @@ test_bad_jobs(void **state)
 	rig_clear(&r);
 }
 
-/* --- content --------------------------------------------------------------- */
+/* --- content -------------------------------------------------------------- */
 
 static void
 test_large(void **state)

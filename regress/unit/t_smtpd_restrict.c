@@ -376,7 +376,8 @@ t_rules(void **state)
 		r = dialogue(&f, STRANGER, rules[i].helo, rules[i].sender,
 		    rules[i].rcpt);
 		if (strcmp(r, rules[i].want) != 0)
-			fail_msg("%s %s: %s", rules[i].rules, rules[i].sender, r);
+			fail_msg("%s %s: %s", rules[i].rules, rules[i].sender,
+			    r);
 		fake_clear(&f);
 	}
 }

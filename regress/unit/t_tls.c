@@ -102,7 +102,7 @@ pair_clear(struct pair *p)
 	buf_clear(&p->chain);
 }
 
-/* --- a holder of keys ------------------------------------------------------ */
+/* --- a holder of keys ----------------------------------------------------- */
 
 struct holder {
 	struct tls_key *key;
@@ -155,7 +155,7 @@ holder_answer(struct holder *h)
 	buf_clear(&sig);
 }
 
-/* --- a connection ----------------------------------------------------------- */
+/* --- a connection --------------------------------------------------------- */
 
 struct wire {
 	int fd[2];
@@ -307,7 +307,7 @@ talk(struct wire *w)
 	assert_false(tls_pending(w->server));
 }
 
-/* --- tests ------------------------------------------------------------------ */
+/* --- tests ---------------------------------------------------------------- */
 
 static void
 test_kinds(void **state)
@@ -425,7 +425,7 @@ test_no_signature(void **state)
 	pair_clear(&p);
 }
 
-/* --- many at a time --------------------------------------------------------- */
+/* --- many at a time ------------------------------------------------------- */
 
 #define MANY (3 * TLS_ASKED_MAX)
 
@@ -547,7 +547,7 @@ test_many(void **state)
 		assert_int_equal(h.n,
 		    i < TLS_ASKED_MAX ? i + 1 : TLS_ASKED_MAX);
 	}
-	/* One that waits, one whose signature waits; that one's turn is free. */
+	/* One waits, one's signature waits; that one's turn is free. */
 	wire_close(&w[TLS_ASKED_MAX]);
 	assert_int_equal(w[TLS_ASKED_MAX + 1].woken, 0);
 	wire_close(&w[0]);
