@@ -16,6 +16,10 @@
  *			elsewhere, workers and holder together are what counts:
  *			the last column.
  *
+ * A client's half of a handshake costs more than a server's with P-256: where
+ * the clients never sleep, the rate is theirs, and says of the servers no more
+ * than that they kept up.
+ *
  * Rounds with the key here and there alternate, and what is compared are
  * medians.  A round in which anybody else used more than a tenth of the machine
  * is told apart (and not counted, while there are quiet ones).
