@@ -146,8 +146,6 @@ struct gate {
 #define WORKER_SESSIONS_MANY 10
 /* Clients of a burst wait so long for it, lest they all go to the others. */
 #define WORKER_HOLD_MS 200
-/* Sessions one worker is given at most: bounds its descriptors. */
-#define WORKER_SESSIONS_MAX 12000
 
 void gate_init(struct gate *g, struct loop *l);
 void gate_clear(struct gate *g);

@@ -149,7 +149,7 @@ gate_worker(struct gate *g)
 	if (g->once)
 		return w != NULL && is_ready(w) && !chan_full(w->ch) ? w : NULL;
 	TAILQ_FOREACH(w, &g->workers, link)
-		if (!w->old && w->active < WORKER_SESSIONS_MAX &&
+		if (!w->old && w->active < GATE_SESSIONS_MAX &&
 		    !chan_full(w->ch) &&
 		    (best == NULL || w->active < best->active))
 			best = w;

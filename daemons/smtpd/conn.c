@@ -28,6 +28,8 @@ conns_init(struct conns *cs, struct loop *l, struct worker *w)
 {
 	*cs = (struct conns){ .loop = l, .w = w };
 	TAILQ_INIT(&cs->all);
+	for (size_t i = 0; i < CONN_BUCKETS; i++)
+		LIST_INIT(&cs->bucket[i]);
 	timer_init(&cs->tick, l, on_tick, cs);
 }
 
@@ -54,6 +56,17 @@ drain(struct conn *c)
 			break;
 }
 
+/* Gate has heard of its end, or is gone. */
+static void
+uncount(struct conn *c)
+{
+	if (c->gate == NULL)
+		return;
+	c->gate = NULL;
+	c->owner->counted--;
+	LIST_REMOVE(c, by_id);
+}
+
 static void
 conn_end(struct conn *c)
 {
@@ -69,6 +82,7 @@ conn_end(struct conn *c)
 	fd_close(&c->fd);
 	if (c->gate != NULL)
 		chan_tell(c->gate, GATE_ENDED, c->id, &rec, NULL);
+	uncount(c);
 	TAILQ_REMOVE(&cs->all, c, link);
 	free(c);
 	if (!conns_any(cs)) {
@@ -227,6 +241,9 @@ conn_new(struct conns *cs, struct chan *gate, uint64_t id, struct service *sv,
 	turn_init(&c->turn, cs->loop, on_turn, c);
 	watch_init(&c->watch, cs->loop, fd, on_ready, c);
 	TAILQ_INSERT_TAIL(&cs->all, c, link);
+	LIST_INSERT_HEAD(&cs->bucket[id % CONN_BUCKETS], c, by_id);
+	cs->counted++;
+	cs->had++;
 	c->s = session_new(cs->w, sv, client, server, kick, c);
 	if (!cs->tick.armed)
 		timer_set(&cs->tick, worker_tick_ms(cs->w));
@@ -240,5 +257,16 @@ conns_gate_gone(struct conns *cs, const struct chan *gate)
 
 	TAILQ_FOREACH(c, &cs->all, link)
 		if (c->gate == gate)
-			c->gate = NULL;
+			uncount(c);
+}
+
+bool
+conns_has(const struct conns *cs, const struct chan *gate, uint64_t id)
+{
+	const struct conn *c;
+
+	LIST_FOREACH(c, &cs->bucket[id % CONN_BUCKETS], by_id)
+		if (c->gate == gate && c->id == id)
+			return true;
+	return false;
 }

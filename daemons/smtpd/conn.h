@@ -14,6 +14,7 @@
  */
 struct conn {
 	TAILQ_ENTRY(conn) link;
+	LIST_ENTRY(conn) by_id;
 	struct conns *owner;
 	struct session *s;
 	struct watch watch;
@@ -25,10 +26,15 @@ struct conn {
 	int fd;
 };
 
+#define CONN_BUCKETS 256
+
 struct conns {
 	struct loop *loop;
 	struct worker *w;
 	TAILQ_HEAD(, conn) all;
+	LIST_HEAD(, conn) bucket[CONN_BUCKETS]; /* those that gate counts */
+	unsigned counted;
+	unsigned had; /* in all its life */
 	struct timer tick;
 	void (*idle)(void *arg); /* the last session of a stopping worker */
 	void *idle_arg;
@@ -40,6 +46,9 @@ void conns_init(struct conns *cs, struct loop *l, struct worker *w);
 void
 conn_new(struct conns *cs, struct chan *gate, uint64_t id, struct service *sv,
     const struct netaddr *client, const struct netaddr *server, int fd);
+
+/* Has this gate a session of this number under way? */
+bool conns_has(const struct conns *cs, const struct chan *gate, uint64_t id);
 
 /* This gate is gone: nobody counts our sessions for it any more. */
 void conns_gate_gone(struct conns *cs, const struct chan *gate);

@@ -267,13 +267,32 @@ take_client(struct peers *p, struct chan *ch, uint64_t id,
 	conn_new(&p->conns, ch, id, sv, &c->client, &c->server, fd);
 }
 
+/*
+ * What gate hands over uses up our descriptors, and a number is how it speaks
+ * of a session: one that is in use would stand for two.
+ */
+static const char *
+not_its_to_hand(const struct peers *p, const struct chan *ch, uint64_t id)
+{
+	if (conns_has(&p->conns, ch, id))
+		return "session that is under way already";
+	if (p->conns.counted >= GATE_SESSIONS_MAX)
+		return "more sessions than there may be";
+	return p->once && p->conns.had > 0 ? "second session" : NULL;
+}
+
 static void
 on_client(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	const struct gate_client *c = rec;
 	struct peers *p = arg;
+	const char *why = not_its_to_hand(p, ch, id);
 	int fd = fds[0];
 
+	if (why != NULL) {
+		chan_drop(ch, why);
+		return;
+	}
 	fds[0] = -1;
 	if (!p->once || p->ready)
 		take_client(p, ch, id, c, fd);

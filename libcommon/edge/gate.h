@@ -7,8 +7,12 @@
 /*
  * gate (A) to an smtpd worker (B): a connection that was accepted.  The id is
  * the gate's number for it; smtpd returns it when the session has ended, which
- * is how gate counts sessions per client, per service and per worker.
+ * is how gate counts sessions per client, per service and per worker.  A number
+ * is of one session at a time, and a worker has so many at most: a gate that
+ * hands over more would use up its descriptors, and end those under way.
  */
+#define GATE_SESSIONS_MAX 12000
+
 #define gate_client_FIELDS(F) \
 	F(U32, service) /* instance of the configuration it runs under */ \
 	F(ADDR, client) \

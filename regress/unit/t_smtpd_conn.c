@@ -42,6 +42,7 @@ struct house {
 	uint64_t sent[512]; /* slots that came to cleanup */
 	size_t nsent, large;
 	bool hold; /* qmgr says nothing */
+	const char *why; /* gate is to be cut off */
 	char got[65536];
 	size_t got_len;
 };
@@ -178,7 +179,10 @@ static void
 near_gone(struct chan *ch, const char *why, void *arg)
 {
 	(void)arg;
-	assert_null(why);
+	if (h.why != NULL && ch == h.near[GATE])
+		assert_string_equal(why, h.why);
+	else
+		assert_null(why);
 	for (int i = 0; i < PEERS; i++)
 		if (h.near[i] == ch)
 			h.near[i] = NULL;
@@ -195,7 +199,9 @@ static void
 far_gone(struct chan *ch, const char *why, void *arg)
 {
 	(void)arg;
-	fail_msg("a far end was closed: %s", why);
+	if (h.why == NULL || ch != h.far[GATE])
+		fail_msg("a far end was closed: %s", why);
+	h.far[GATE] = NULL;
 	chan_free(&ch);
 }
 
@@ -489,10 +495,63 @@ t_deaf_client(void **state)
 	end();
 }
 
+/* A gate that hands over what it must not is cut off; its sessions go on. */
+static void
+gate_lies(uint64_t id, const char *why)
+{
+	struct gate_client rec = { .service = 3 };
+	int sv[2];
+
+	talk("HELO me\r\n", "250");
+	h.why = why;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+			     sv),
+	    0);
+	chan_tell(h.far[GATE], GATE_CLIENT, id, &rec, &sv[1]);
+	run(20);
+	assert_null(h.near[GATE]);
+	fd_close(&sv[0]);
+	talk("NOOP\r\n", "250");
+	end();
+}
+
+static void
+t_gate_number_twice(void **state)
+{
+	(void)state;
+	begin();
+	talk("", "220");
+	gate_lies(77, "session that is under way already");
+}
+
+static void
+t_gate_too_many(void **state)
+{
+	(void)state;
+	begin();
+	talk("", "220");
+	h.p.conns.counted = GATE_SESSIONS_MAX; /* as if there were */
+	gate_lies(78, "more sessions than there may be");
+}
+
+static void
+t_gate_second_session(void **state)
+{
+	(void)state;
+	begin();
+	talk("", "220");
+	h.p.once = h.p.ready = true;
+	h.p.conns.idle = NULL;
+	gate_lies(78, "second session");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_gate_number_twice),
+		cmocka_unit_test(t_gate_too_many),
+		cmocka_unit_test(t_gate_second_session),
 		cmocka_unit_test(t_messages),
 		cmocka_unit_test(t_large_envelope),
 		cmocka_unit_test(t_peers_go),
