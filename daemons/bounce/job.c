@@ -52,12 +52,6 @@ bounce_clear(struct bounce *b)
 	submit_clear(&b->submit);
 }
 
-enum {
-	MADE = 0,
-	LATER = 1,
-	NOBODY = 2
-};
-
 static void
 answer(struct bounce *b, uint64_t id, int status, const char *qid)
 {
@@ -73,7 +67,7 @@ static void
 end(struct job *j, int status, const char *qid)
 {
 	if (j->made[0] != '\0') {
-		status = MADE;
+		status = BOUNCE_IS_MADE;
 		qid = j->made;
 	}
 	if (!j->orphan)
@@ -140,7 +134,7 @@ nobody(struct job *j)
 	else if (j->make.kind == BOUNCE_DOUBLE)
 		log_info(STR_FMT ": undeliverable bounce discarded",
 		    STR_ARG(j->make.qid));
-	end(j, NOBODY, "");
+	end(j, BOUNCE_IS_NOBODY, "");
 }
 
 static void
@@ -150,7 +144,7 @@ begin(struct job *j)
 	if (j->make.kind == BOUNCE_FAILED && j->make.sender.n == 0)
 		j->make.kind = BOUNCE_DOUBLE;
 	if ((j->make.flags & ENV_NO_NOTICE) != 0)
-		end(j, NOBODY, "");
+		end(j, BOUNCE_IS_NOBODY, "");
 	else if (sender_is_told(j)) {
 		j->reader = READER_SENDER;
 		make(j);
@@ -194,19 +188,20 @@ on_done(const struct submit_result *res, void *arg)
 		    STR_ARG(j->make.qid), who, kind_name(j), res->code,
 		    STR_ARG(res->dsn), STR_ARG(res->text));
 		/* Refused for ever: there is nobody who could be told. */
-		end(j, res->code < 500 ? LATER : NOBODY, "");
+		end(j, res->code < 500 ? BOUNCE_IS_LATER : BOUNCE_IS_NOBODY,
+		    "");
 		return;
 	}
 	(void)str_copy(str_sub(res->qid, 0, QID_MAX), qid, sizeof(qid));
 	log_info(STR_FMT ": %s %s notification: %s", STR_ARG(j->make.qid), who,
 	    kind_name(j), qid);
 	if (j->reader == READER_POSTMASTER) {
-		end(j, MADE, qid);
+		end(j, BOUNCE_IS_MADE, qid);
 		return;
 	}
 	memcpy(j->made, qid, sizeof(qid));
 	if (!postmaster_is_told(j)) {
-		end(j, MADE, qid);
+		end(j, BOUNCE_IS_MADE, qid);
 		return;
 	}
 	j->reader = READER_POSTMASTER;
@@ -275,7 +270,7 @@ send(struct job *j)
 		log_warn(STR_FMT ": notification cannot be written: %s",
 		    STR_ARG(j->make.qid), strerror(errno));
 		submit_drop(&j->b->submit, &j->slot);
-		end(j, LATER, "");
+		end(j, BOUNCE_IS_LATER, "");
 		return;
 	}
 	buf_init(&form, ENVELOPE_INLINE_MAX);
@@ -283,7 +278,7 @@ send(struct job *j)
 		log_warn(STR_FMT ": notification has no proper envelope",
 		    STR_ARG(j->make.qid));
 		submit_drop(&j->b->submit, &j->slot);
-		end(j, NOBODY, "");
+		end(j, BOUNCE_IS_NOBODY, "");
 	} else
 		submit_send(&j->b->submit, j->slot, buf_get(&form));
 	buf_clear(&form);
@@ -301,7 +296,7 @@ make(struct job *j)
 	struct submit *s = &j->b->submit;
 
 	if (!submit_possible(s)) {
-		end(j, LATER, "");
+		end(j, BOUNCE_IS_LATER, "");
 		return;
 	}
 	j->slot = submit_take(s, on_done, j);
@@ -401,7 +396,7 @@ on_make(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 
 	(void)ch;
 	if (b->njobs >= JOBS_MAX) {
-		answer(b, id, LATER, "");
+		answer(b, id, BOUNCE_IS_LATER, "");
 		return;
 	}
 	j = xcalloc(1, sizeof(*j));
@@ -418,7 +413,7 @@ on_make(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	if (read_order(j) == -1) {
 		log_error(STR_FMT ": order for a notification makes no sense",
 		    STR_ARG(j->make.qid));
-		end(j, LATER, "");
+		end(j, BOUNCE_IS_LATER, "");
 		return;
 	}
 	begin(j);

@@ -14,10 +14,12 @@
 #include "base/mem.h"
 #include "boot/boot.h"
 #include "log/log.h"
+#include "queue/qid.h"
 
 #include "qmgr.h"
 
 #define REPORTS_MAX 30720 /* of bounce_make */
+#define NOTICES_MAX 1024  /* in the queue, and bounce has not said so */
 
 /* Beside the scheduler's kinds: it does not know of these. */
 #define NOTICE_SUCCESS 0x100u
@@ -176,14 +178,50 @@ done(struct notice *n, bool ok)
 	free(n);
 }
 
+/*
+ * What bounce brought in of late.  Its word that a notice is made counts once,
+ * for one of these: it may have been delivered, and gone, by now.
+ */
+static uint64_t accepted[NOTICES_MAX];
+static unsigned naccepted;
+
+void
+notices_accepted(uint64_t qid)
+{
+	accepted[naccepted++ % NOTICES_MAX] = qid;
+}
+
+static bool
+is_made(struct str name)
+{
+	uint64_t qid;
+
+	if (qid_parse(name, &qid) == -1 || qid == 0)
+		return false;
+	for (size_t i = 0; i < NOTICES_MAX; i++) {
+		if (accepted[i] == qid) {
+			accepted[i] = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void
 on_made(unsigned type, const void *rec, int *fds, void *arg)
 {
 	const struct bounce_made *a = rec;
+	struct notice *n = arg;
+	bool ok = false;
 
 	(void)fds;
-	/* 2 is fine, too: there is nobody to tell. */
-	done(arg, type == BOUNCE_MADE && a->status != 1);
+	if (type == BOUNCE_MADE) {
+		ok = a->status == BOUNCE_IS_NOBODY ||
+		    (a->status == BOUNCE_IS_MADE && is_made(a->qid));
+		if (!ok && a->status != BOUNCE_IS_LATER)
+			chan_drop(n->m->q->bounce, "a notice that is not made");
+	}
+	done(n, ok);
 }
 
 static void

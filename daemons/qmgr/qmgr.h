@@ -53,6 +53,7 @@ struct submitter {
 	struct chan *ch;
 	uint32_t want; /* slots it would like to have ahead */
 	uint32_t have;
+	bool notices; /* what it brings in are notices */
 };
 
 /* A file that was handed out. */
@@ -212,6 +213,8 @@ void agents_resume(struct qmgr *q);
 extern const struct chan_on notices_on[];
 void notices_init(struct qmgr *q);
 void notices_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg);
+/* A message of bounce's is in the queue. */
+void notices_accepted(uint64_t qid);
 void notices_make(struct message *m, unsigned kinds);
 /*
  * The DSN of success, when all else is done.  The message is kept until it is

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "boot/boot.h"
 #include "log/log.h"
 #include "sandbox/sandbox.h"
 
@@ -142,6 +143,7 @@ submitter_up(struct chan *ch, unsigned instance, uint32_t pid, void *arg)
 	(void)instance;
 	(void)pid;
 	sub->ch = ch;
+	sub->notices = strcmp(boot_peer_name(ch), "bounce") == 0;
 	TAILQ_INSERT_TAIL(&q->submitters, sub, link);
 	if (q->full)
 		chan_tell(ch, SPOOL_FULL, 0, &rec, NULL);
@@ -279,6 +281,8 @@ on_committed(uint64_t qid, int error, void *arg)
 	}
 	q->accepted++;
 	rec.qid = str_make(name, qid_format(qid, name));
+	if (s->owner != NULL && s->owner->notices)
+		notices_accepted(qid);
 	if (s->owner != NULL)
 		chan_tell(s->owner->ch, SPOOL_ACCEPTED, s->number, &rec,
 		    NULL);

@@ -13,7 +13,8 @@
  * more than fits is left out and counted in `omitted`.
  *
  * BOUNCE_MADE says that the report is in the queue, under which id: only then
- * does qmgr let go of the recipients it speaks of.
+ * does qmgr let go of the recipients it speaks of.  It must be one that bounce
+ * has brought in, and counts once.
  */
 #define bounce_make_FIELDS(F) \
 	F(U8, kind) \
@@ -38,8 +39,14 @@ enum bounce_kind {
 };
 
 #define bounce_made_FIELDS(F) \
-	F(U8, status) /* 0 made, 1 try again later, 2 nobody to tell */ \
+	F(U8, status) /* enum bounce_status */ \
 	F(STR, qid, QID_MAX)
+
+enum bounce_status {
+	BOUNCE_IS_MADE = 0,
+	BOUNCE_IS_LATER, /* to be tried again */
+	BOUNCE_IS_NOBODY, /* to tell, or none that could be told */
+};
 
 /* As DELIVER_IDLE. */
 #define bounce_idle_FIELDS(F)
