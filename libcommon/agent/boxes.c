@@ -199,7 +199,8 @@ on_gone(struct chan *ch, const char *why, void *arg)
 
 	(void)ch; /* freed with the box */
 	if (why != NULL)
-		log_warn("security: channel to a mailbox closed: %s", why);
+		log_warn("security: channel to a mailbox (%s%s%u) closed: %s",
+		    b->user, b->dir, b->uid, why);
 	give_up(b, "the mailbox process ended");
 	ask_wanted(bs);
 }

@@ -151,10 +151,11 @@ to_logd(enum log_level level, struct str service, struct str text,
 static void
 on_log_gone(struct chan *ch, const char *why, void *arg)
 {
-	(void)why;
 	(void)arg;
 	log_sink(to_broker, NULL);
 	boot.log = NULL;
+	if (why != NULL)
+		log_warn("security: channel to logd closed: %s", why);
 	chan_free(&ch);
 }
 
