@@ -217,11 +217,12 @@ cradle_child(const struct cradle *c, const struct policy *policy,
 /* Nothing here keeps set-user-id programs from what they are. */
 pid_t
 cradle_run(const struct cradle *c, const struct sandbox_place *place,
-    const char *dir, char *path, char *const *env, int channel, int order)
+    const char *dir, char *path, char *const *env, int channel, int order,
+    int input)
 {
 	char *argv[] = { path, NULL };
 	struct cradle_fd fds[] = { { SLOT_BROKER, channel },
-		{ SLOT_CONFIG, order } };
+		{ SLOT_CONFIG, order }, { SLOT_INPUT, input } };
 	pid_t pid = fork();
 
 	if (pid != 0)

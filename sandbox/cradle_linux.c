@@ -330,13 +330,15 @@ person_prepare(const struct cradle *c, const struct sandbox_place *place,
 
 pid_t
 cradle_run(const struct cradle *c, const struct sandbox_place *place,
-    const char *dir, char *path, char *const *env, int channel, int order)
+    const char *dir, char *path, char *const *env, int channel, int order,
+    int input)
 {
 	char *argv[] = { path, NULL };
 	/* By descriptor: its user need not be able to go where it is. */
 	int exe = open(path, O_RDONLY | O_CLOEXEC);
 	struct cradle_fd fds[] = { { SLOT_BROKER, channel },
-		{ SLOT_CONFIG, order }, { SLOT_DIR, exe } };
+		{ SLOT_CONFIG, order }, { SLOT_INPUT, input },
+		{ SLOT_DIR, exe } };
 	pid_t pid = exe == -1 ? -1 : fork();
 
 	if (pid == 0) {

@@ -35,6 +35,7 @@ enum {
 	SLOT_FILTER = 5, /* sealed filter; closed by sandbox_enter() */
 	SLOT_DIR = 6,	 /* qmgr: spool; mailbox: home or mail directory */
 	SLOT_DIR2 = 7,	 /* mailbox: the directory of mboxes */
+	SLOT_INPUT = 7,	 /* command: the message comes out of it */
 	SLOT_NOTE = 8,	 /* base/note.h; gone once it is mapped */
 	SLOT_TRACE = 9,	 /* learning mode only: where its listener goes */
 	SLOT_KEY = 10,	 /* what it vouches with, or looks at (edge/ticket.h) */
@@ -148,11 +149,12 @@ int cradle_child(const struct cradle *c, const struct policy *policy,
  * Run the program at path, which has no walls, for a user: it gets his ids (at
  * LEVEL_ROOT) and no group but that one, no capability, no way to gain
  * privilege, limits that programs expect, and begins in dir with channel on
- * SLOT_BROKER and order on SLOT_CONFIG.  Its process id, or -1 with errno.
+ * SLOT_BROKER, order on SLOT_CONFIG and input on SLOT_INPUT.  Its process id,
+ * or -1 with errno.
  */
 pid_t cradle_run(const struct cradle *c, const struct sandbox_place *place,
-    const char *dir, char *path, char *const *env, int channel,
-    int order) WARN_UNUSED;
+    const char *dir, char *path, char *const *env, int channel, int order,
+    int input) WARN_UNUSED;
 
 /* Nobody of our own user may trace us or look into our memory. */
 void sandbox_aloof(void);

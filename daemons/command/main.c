@@ -2,9 +2,10 @@
 /*
  * command - runs one command for one message, as the user whose it is.
  *
- * Holds:  SLOT_BROKER   who asked: recipients in, a pipe for the message and
- *                       the end of it out           (peer: pipe or local)
+ * Holds:  SLOT_BROKER   who asked: recipients in, the end of it out
+ *                                                   (peer: pipe or local)
  *         SLOT_CONFIG   what is to be run, from the launcher
+ *         SLOT_INPUT    where the message comes out, from the launcher
  * Is:     an ordinary process of that user, without capabilities, which can
  *         gain no privilege, and neither can what it runs.  There is no filter:
  *         the command is the administrator's or the user's own program.
@@ -152,20 +153,19 @@ show(struct command *c)
 static void
 start(struct command *c)
 {
-	struct run_stdin rec;
 	pid_t self = getpid();
-	int in[2], out[2];
+	int in = SLOT_INPUT, out[2];
 
-	memset(&rec, 0, sizeof(rec));
-	if (pipe2(in, O_CLOEXEC) == -1 || pipe2(out, O_CLOEXEC) == -1) {
+	if (pipe2(out, O_CLOEXEC) == -1) {
 		refuse(c, strerror(errno));
 		return;
 	}
 	c->pid = fork();
 	if (c->pid == 0)
-		start_child(&c->order, &c->argv, &c->env, c->dir, in[0],
-		    out[1], self);
-	close(in[0]);
+		start_child(&c->order, &c->argv, &c->env, c->dir, in, out[1],
+		    self);
+	/* What it leaves unread nobody is to wait for. */
+	close(in);
 	close(out[1]);
 	if (c->pid == -1) {
 		c->pid = 0;
@@ -173,12 +173,10 @@ start(struct command *c)
 		return;
 	}
 	c->out_fd = out[0];
-	fd_nonblock(in[1], 1);
 	fd_nonblock(out[0], 1);
 	watch_init(&c->out, c->loop, out[0], on_output, c);
 	watch_set(&c->out, LOOP_READ);
 	timer_set(&c->timer, c->order.limit_ms);
-	chan_tell(c->ch, RUN_STDIN, 0, &rec, &in[1]);
 }
 
 /* --- the asker ------------------------------------------------------------ */
@@ -260,6 +258,7 @@ main(void)
 	buf_init(&c->output, COMMAND_OUTPUT_MAX);
 	fcntl(SLOT_BROKER, F_SETFD, FD_CLOEXEC);
 	fcntl(SLOT_CONFIG, F_SETFD, FD_CLOEXEC);
+	fcntl(SLOT_INPUT, F_SETFD, FD_CLOEXEC);
 	timer_init(&c->timer, c->loop, on_time, c);
 	timer_set(&c->timer, COMMAND_WAIT_MS);
 	loop_signal(c->loop, SIGCHLD, on_child, c);

@@ -460,8 +460,8 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 	const char *asker = of_pipe ? "pipe" : "local";
 	char *path = xasprintf("%s/command", l->libexec);
 	struct buf err;
-	int order;
-	pid_t pid;
+	int order, input = -1;
+	pid_t pid = -1;
 
 	buf_init(&err, 500);
 	if (limit_config(asker) == -1)
@@ -478,8 +478,10 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 	    order_make(q, &rules, l->directory, &terms, &err);
 	place.uid = terms.uid;
 	place.gid = terms.gid;
-	pid = order == -1 ? -1 : cradle_run(&l->cradle, &place, l->queue_dir,
-	    path, component_env(policy), fd, order);
+	if (order != -1 &&
+	    (input = order_input(fd, terms.uid, terms.gid)) != -1)
+		pid = cradle_run(&l->cradle, &place, l->queue_dir, path,
+		    component_env(policy), fd, order, input);
 	if (pid != -1) {
 		/* Its user can stop it, and with it all that waits for it. */
 		timer_set(&remember(l, policy, &place, pid, of_pipe, -1)->late,
@@ -491,6 +493,7 @@ spawn_command(struct launcher *l, const struct launch_command *q, int fd)
 		order_refuse(fd, "mail system configuration error");
 	}
 	fd_close(&order);
+	fd_close(&input);
 	buf_clear(&err);
 	free(path);
 }

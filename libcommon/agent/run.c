@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "log/log.h"
 
@@ -20,6 +21,7 @@ static void
 end(struct run_call *c, const struct agent_fate *f)
 {
 	chan_free(&c->ch);
+	fd_close(&c->input);
 	feed_clear(&c->feed);
 	timer_clear(&c->retry);
 	free(c->copy);
@@ -49,20 +51,24 @@ on_fed(int error, void *arg)
 	c->feed_error = error == EPIPE ? 0 : error;
 }
 
+/*
+ * The first record of all is the launcher's, and this pipe takes what it can at
+ * once.  One that the user's process made could keep us waiting for ever, and
+ * with us the mail of everybody else.
+ */
 static void
 on_stdin(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
 	struct run_call *c = arg;
-	int fd = fds[0];
 
 	(void)id;
 	(void)rec;
-	if (c->feed.open || c->feed.fd != -1) {
-		chan_drop(ch, "a second pipe");
+	if (chan_received(ch) != 1) {
+		chan_drop(ch, "a pipe that is not the launcher's");
 		return;
 	}
+	c->input = fds[0];
 	fds[0] = -1;
-	feed_begin(&c->feed, fd, on_fed, c);
 }
 
 static void
@@ -97,11 +103,15 @@ on_ready(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
     UNUSED int *fds, void *arg)
 {
 	struct run_call *c = arg;
+	int fd = c->input;
 
-	if (chan_waiting(ch) > 0)
-		chan_drop(ch, "ready twice");
-	else
-		chan_ask(ch, RUN_FOR, &c->about, NULL, on_done, c);
+	if (fd == -1) {
+		chan_drop(ch, "ready twice, or without a pipe");
+		return;
+	}
+	c->input = -1;
+	chan_ask(ch, RUN_FOR, &c->about, NULL, on_done, c);
+	feed_begin(&c->feed, fd, on_fed, c);
 }
 
 static void
@@ -171,6 +181,7 @@ run_begin(struct run_call *c, struct loop *l, struct chan *broker,
 	c->loop = l;
 	c->broker = broker;
 	c->ch = NULL;
+	c->input = -1;
 	c->q = *q;
 	c->about = *about;
 	c->tries = 0;

@@ -17,6 +17,7 @@ struct run_call {
 	struct loop *loop;
 	struct chan *broker;
 	struct chan *ch; /* to the process that runs it */
+	int input;	 /* where the message goes, from the launcher; or -1 */
 	struct feed feed;
 	struct broker_command q; /* its texts are in copy */
 	struct run_for about;

@@ -69,6 +69,13 @@ int order_make(const struct launch_command *q,
     const struct person_rules *rules, const char *directory,
     struct order_terms *out, struct buf *err);
 
+/*
+ * A pipe for the message.  Its way in is sent to whoever asked, over fd, the
+ * other end of his channel, which nobody else has yet.  The way out, its user's
+ * to open again (/dev/stdin), or -1 with errno.
+ */
+int order_input(int fd, uid_t uid, gid_t gid);
+
 /* Whoever asked, and waits at the other end of fd, is told RUN_REFUSED. */
 void order_refuse(int fd, const char *why);
 

@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sys/queue.h>
 
@@ -228,15 +230,58 @@ order_make(const struct launch_command *q, const struct person_rules *rules,
 	    err);
 }
 
+/* Tell the asker; the descriptor, if not -1, is passed to him. */
+static int
+tell(int fd, unsigned type, const void *rec, int with)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .space = { 0 } };
+	struct iovec iov;
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cm;
+	struct buf b;
+	int r = -1;
+
+	buf_init(&b, 1024);
+	if (rec_encode(&b, edge_type(&edge_run, type), 0, rec) == 0) {
+		iov = (struct iovec){ b.base + b.off, b.len };
+		if (with != -1) {
+			mh.msg_control = &control;
+			mh.msg_controllen = CMSG_SPACE(sizeof(int));
+			cm = CMSG_FIRSTHDR(&mh);
+			cm->cmsg_level = SOL_SOCKET;
+			cm->cmsg_type = SCM_RIGHTS;
+			cm->cmsg_len = CMSG_LEN(sizeof(int));
+			memcpy(CMSG_DATA(cm), &with, sizeof(int));
+		}
+		if (sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) != -1)
+			r = 0;
+	}
+	buf_clear(&b);
+	return r;
+}
+
+int
+order_input(int fd, uid_t uid, gid_t gid)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) == -1)
+		return -1;
+	if (fd_nonblock(p[1], 1) == -1 ||
+	    (geteuid() == 0 && fchown(p[0], uid, gid) == -1) ||
+	    tell(fd, RUN_STDIN, NULL, p[1]) == -1)
+		fd_close(&p[0]);
+	fd_close(&p[1]);
+	return p[0];
+}
+
 void
 order_refuse(int fd, const char *why)
 {
 	struct run_refused r = { .text = str_sub(str_of(why), 0, 500) };
-	struct buf b;
 
-	buf_init(&b, 1024);
-	if (rec_encode(&b, edge_type(&edge_run, RUN_REFUSED), 0, &r) == 0 &&
-	    send(fd, buf_get(&b).p, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
-		buf_reset(&b); /* it has gone */
-	buf_clear(&b);
+	(void)tell(fd, RUN_REFUSED, &r, -1); /* or he has gone */
 }

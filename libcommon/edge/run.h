@@ -65,10 +65,11 @@ EDGE_DECLARE(order, EDGE_ORDER);
 
 /*
  * Asker (A) and command (B).  rcpts: pairs of recipient and original
- * recipient, each with a NUL behind it.  After RUN_READY the asker says for
- * whom; then comes RUN_STDIN with a pipe that takes the message, and at the end
- * the answer.  When the asker
- * goes, the command is killed: the message is still in the queue.
+ * recipient, each with a NUL behind it.  The launcher, before the process is
+ * there, sends RUN_STDIN with a pipe that takes the message and keeps nobody
+ * waiting; then the process RUN_READY, and the asker says for whom.  At the end
+ * comes the answer.  When the asker goes, the command is killed: the message is
+ * still in the queue.
  *
  * The process keeps the command's time, and the launcher that of the process:
  * it is the user's, who could have stopped it.
@@ -98,7 +99,7 @@ enum run_how {
 	RUN_FAILED, /* could not be run; output says why */
 };
 
-/* The launcher, in place of RUN_READY: it will not run, and why. */
+/* The launcher, in place of both: it will not run, and why. */
 #define run_refused_FIELDS(F) \
 	F(STR, text, 512)
 

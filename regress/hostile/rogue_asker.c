@@ -52,24 +52,31 @@ order(void)
 static pid_t
 begin(const char *path, int *out)
 {
-	int sv[2], cf = order();
+	int sv[2], in[2], cf = order();
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sv) == -1)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sv) == -1 ||
+	    pipe2(in, O_CLOEXEC) == -1)
 		abort();
 	pid = fork();
 	if (pid == 0) {
 		int a = fcntl(sv[1], F_DUPFD, 20), b = fcntl(cf, F_DUPFD, 20);
+		int c = fcntl(in[0], F_DUPFD, 20);
 
 		if (dup2(a, SLOT_BROKER) == -1 || dup2(b, SLOT_CONFIG) == -1 ||
+		    dup2(c, SLOT_INPUT) == -1 ||
 		    (getuid() == 0 && (setgid(UID) == -1 || setuid(UID) == -1)))
 			_exit(70);
-		closefrom(SLOT_FILTER);
+		close(SLOT_FILTER);
+		close(SLOT_DIR);
+		closefrom(SLOT_INPUT + 1);
 		execl(path, path, (char *)NULL);
 		_exit(70);
 	}
 	close(sv[1]);
 	close(cf);
+	close(in[0]);
+	close(in[1]);
 	*out = sv[0];
 	return pid;
 }

@@ -5,11 +5,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -96,12 +99,53 @@ test_persons(void **state)
 	assert_false(made(COMMAND_ALIAS, UID_BASE + 3, ""));
 }
 
+/* The asker has a pipe that keeps nobody waiting, and the rest of it we. */
+static void
+test_input(void **state)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	char data[64], some[4096] = { 'x' };
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr mh = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	int sv[2], in, out;
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	in = order_input(sv[1], getuid(), getgid());
+	assert_int_not_equal(in, -1);
+	n = recvmsg(sv[0], &mh, MSG_DONTWAIT);
+	assert_true(n > 0);
+	assert_non_null(CMSG_FIRSTHDR(&mh));
+	memcpy(&out, CMSG_DATA(CMSG_FIRSTHDR(&mh)), sizeof(int));
+	assert_int_equal(write(out, some, sizeof(some)), sizeof(some));
+	assert_int_equal(read(in, some, sizeof(some)), sizeof(some));
+	assert_int_equal(some[0], 'x');
+	while ((n = write(out, some, sizeof(some))) > 0)
+		;
+	assert_int_equal(n, -1);
+	assert_int_equal(errno, EAGAIN);
+	close(in);
+	close(out);
+	close(sv[0]);
+	/* With nobody there to tell there is none. */
+	assert_int_equal(order_input(sv[1], getuid(), getgid()), -1);
+	close(sv[1]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_persons),
+		cmocka_unit_test(test_input),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
