@@ -94,11 +94,14 @@ tests: $(BUILD)/regress/hostile/peers
 
 # The same, inside a running system and in the place of one of its programs:
 # regress/hostile/rogue-*.t.
-ROGUES = $(addprefix $(BUILD)/regress/hostile/rogue-,asker broker client local peer)
+ROGUES = $(addprefix $(BUILD)/regress/hostile/rogue-,asker broker client \
+	command local peer)
 $(BUILD)/regress/hostile/rogue-%: $(BUILD)/obj/regress/hostile/rogue_%.o \
     $(BUILD)/obj/regress/hostile/forge.o $(BUILD)/lib/libsandbox.a \
     $(BUILD)/lib/libcommon.a
 	$(call link,)
+$(BUILD)/regress/hostile/rogue-peer: $(addprefix \
+    $(BUILD)/obj/regress/hostile/rogue_,parts.o qmgr.o rates.o)
 tests: $(ROGUES)
 
 # What the back ends of other systems ask of their kernel, written down here:

@@ -30,6 +30,9 @@ sub new
 		system('cp', '-a', "$build/$copy->[0]",
 		    "$self->{dir}/$copy->[1]") == 0 or croak 'cp failed';
 	}
+	# Each knows the others, and leaves them alone.
+	$self->{captured} = join ',', sort keys %in_place_of;
+	$self->orders;
 	for my $name (keys %in_place_of) {
 		my $program = "$build/regress/hostile/$in_place_of{$name}";
 
@@ -58,6 +61,7 @@ sub orders
 {
 	my ($self, %orders) = @_;
 
+	$orders{captured} //= $self->{captured};
 	spew($self->file('rogue.orders'), map { "$_ $orders{$_}\n" }
 	    sort keys %orders);
 }
