@@ -300,6 +300,43 @@ lies(struct victim *v)
 	return !v->dead || revive(v, name);
 }
 
+/* Who asks somebody while he does his work. */
+static const char *const askers[] = { "smtpd", "cleanup", "rewrite", "qmgr",
+	"smtp", "local", "virtual", "control" };
+
+/* Helpers who answer as they should, and then once more, are cut off. */
+static bool
+twice(struct victim *v)
+{
+	const char *name = v->policy->name;
+	unsigned n = 0, security = v->security;
+	bool asks = false, ok;
+
+	for (size_t i = 0; i < NELEM(askers); i++)
+		asks = asks || strcmp(name, askers[i]) == 0;
+	if (!asks)
+		return true;
+	stage_renew(v);
+	v->twice = true;
+	while (n++ < ERRANDS_EACH / 4 && !v->dead) {
+		errand(v, n);
+		stage_run(v, -1, 5);
+	}
+	stage_run(v, -1, 500);
+	v->twice = false;
+	security = v->security - security;
+	if (v->dead)
+		victim_end(v);
+	ok = !v->dead && v->doubled >= 5 && v->cut == v->doubled &&
+	    security >= v->cut;
+	printf("%sok %d - %s cuts off who answers twice (%s): %u of %u, and"
+	       " says so %u times%s\n",
+	    ok ? "" : "not ", ++case_no, name, v->doublers, v->cut, v->doubled,
+	    security, v->dead ? death(v) : "");
+	failed += !ok;
+	return !v->dead || revive(v, name);
+}
+
 static void
 component_attack(const char *name)
 {
@@ -332,7 +369,7 @@ component_attack(const char *name)
 	for (size_t i = 0; alive && i < NELEM(boxes); i++)
 		if (strcmp(name, "mailbox") == 0)
 			alive = link_attack(&v, &boxes[i], SIDE_A);
-	alive = alive && lies(&v);
+	alive = alive && lies(&v) && twice(&v);
 	if (!alive)
 		return;
 	things_let_go();

@@ -28,6 +28,9 @@ struct victim {
 	uint8_t blamed[STAGE_INSTANCES / 8]; /* whose channel it cut off */
 	unsigned security;		     /* lines that blamed somebody */
 	unsigned asked; /* questions that were answered with nonsense */
+	bool twice;	/* and from now on twice, but for that as they should */
+	unsigned doubled, cut; /* answers given twice, channels cut off then */
+	char doublers[256];    /* by whom */
 };
 
 /* Make the world once; -1 with a sentence in err. */
