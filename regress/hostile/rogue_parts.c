@@ -29,7 +29,7 @@ is_about(struct str text, const char *word)
 	return memmem(text.p, text.n, word, strlen(word)) != NULL;
 }
 
-/* --- agents: smtp, virtual, pipe ------------------------------------------- */
+/* --- agents: smtp, virtual, pipe ------------------------------------------ */
 
 static void
 fate(struct rogue_target *t, uint64_t id, uint16_t n, uint8_t what)
@@ -152,7 +152,7 @@ agent_heard(struct rogue_target *t, const struct rec_head *h, const void *rec,
 		claim(t, h->id, rec);
 }
 
-/* --- smtp: addresses, private networks, signatures ------------------------- */
+/* --- smtp: addresses, private networks, signatures ------------------------ */
 
 static void
 smtp_turn(unsigned n)
@@ -173,7 +173,7 @@ smtp_turn(unsigned n)
 		rogue_broke(t, "signature by the key of another service");
 }
 
-/* --- virtual: mailboxes ----------------------------------------------------- */
+/* --- virtual: mailboxes --------------------------------------------------- */
 
 static struct rogue_target *box;
 
@@ -254,7 +254,7 @@ virtual_turn(unsigned n)
 	chan_ask(boot_broker(), BROKER_MAILBOX, &q, NULL, on_box, NULL);
 }
 
-/* --- mailbox: what it has written, or not ----------------------------------- */
+/* --- mailbox: what it has written, or not --------------------------------- */
 
 static void
 written(struct rogue_target *t, uint64_t id, uint8_t what)
@@ -315,7 +315,7 @@ mailbox_heard(struct rogue_target *t, const struct rec_head *h, const void *rec,
 	}
 }
 
-/* --- bounce: notices that are not there ------------------------------------- */
+/* --- bounce: notices that are not there ----------------------------------- */
 
 static void
 made(struct rogue_target *t, uint64_t id, uint8_t status, struct str qid)
@@ -376,7 +376,7 @@ submitter_turn(unsigned n)
 		rogue_say(t, INTAKE_MESSAGE, n, &m, rogue_held(n % 8));
 }
 
-/* --- keys: signatures, certificates, ticket keys ---------------------------- */
+/* --- keys: signatures, certificates, ticket keys -------------------------- */
 
 #define SERVICES 32
 
@@ -477,7 +477,7 @@ keys_open(void)
 	fd_close(&fd);
 }
 
-/* --- control: what no user asked for ---------------------------------------- */
+/* --- control: what no user asked for -------------------------------------- */
 
 static void
 control_turn(unsigned n)
@@ -508,7 +508,7 @@ control_turn(unsigned n)
 	rogue_say(t, QUEUE_STATS, 1000 + n, NULL, -1); /* the same question */
 }
 
-/* --- gate: connections ------------------------------------------------------ */
+/* --- gate: connections ---------------------------------------------------- */
 
 static int listeners[8];
 static unsigned nlisteners;
@@ -620,7 +620,7 @@ gate_turn(unsigned n)
 	fd_close(&fd);
 }
 
-/* --- logd: a reader who does not read --------------------------------------- */
+/* --- logd: a reader who does not read ------------------------------------- */
 
 static void
 logd_turn(UNUSED unsigned n)
@@ -631,7 +631,7 @@ logd_turn(UNUSED unsigned n)
 		t->deaf = !rogue_breaks();
 }
 
-/* --- all of them ------------------------------------------------------------ */
+/* --- all of them ---------------------------------------------------------- */
 
 static const struct rogue_part parts[] = {
 	/* A fate that is made up is that of a message it was given. */

@@ -67,7 +67,7 @@ static int held[HELD];
 static size_t nheld;
 static int out_pipe = -1; /* signals of the event loop */
 
-/* --- what parts know -------------------------------------------------------- */
+/* --- what parts know ------------------------------------------------------ */
 
 unsigned
 rogue_life(void)
@@ -141,7 +141,7 @@ rogue_target_add(int fd, const struct edge *e, enum side from, const char *peer,
 	return t;
 }
 
-/* --- saying ----------------------------------------------------------------- */
+/* --- saying --------------------------------------------------------------- */
 
 /* False when it cannot be said now; a peer that is gone is noted. */
 static bool
@@ -238,7 +238,7 @@ try_door(struct rogue_target *t)
 		refused++;
 }
 
-/* --- hearing ---------------------------------------------------------------- */
+/* --- hearing -------------------------------------------------------------- */
 
 static void
 note_asked(struct rogue_target *t, const struct rec_head *h)
@@ -305,7 +305,7 @@ listen_to(struct rogue_target *t)
 	return t->closed;
 }
 
-/* --- breaking rules --------------------------------------------------------- */
+/* --- breaking rules ------------------------------------------------------- */
 
 /*
  * Without the right to pass descriptors we would end at that, and only there.
@@ -431,7 +431,7 @@ judge(struct rogue_target *t)
 	t->judged = true;
 }
 
-/* --- a life ----------------------------------------------------------------- */
+/* --- a life --------------------------------------------------------------- */
 
 static void
 attack(struct rogue_target *t)
@@ -505,7 +505,7 @@ on_turn(UNUSED void *arg)
 		end_of_life();
 }
 
-/* --- the start -------------------------------------------------------------- */
+/* --- the start ------------------------------------------------------------ */
 
 static void
 on_any(UNUSED struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,

@@ -21,7 +21,7 @@
 
 static const struct str wild = { ROGUE_WILD, sizeof(ROGUE_WILD) - 1 };
 
-/* --- descriptors ------------------------------------------------------------ */
+/* --- descriptors ---------------------------------------------------------- */
 
 /* A message that can still be changed, or one that is as it should be. */
 static int
@@ -53,7 +53,7 @@ some_fd(unsigned n, bool *own)
 	return n < count ? rogue_held(n) : letter(n == count);
 }
 
-/* --- agents ----------------------------------------------------------------- */
+/* --- agents --------------------------------------------------------------- */
 
 static void
 put_rcpts(struct buf *b, const char *addr, unsigned n)
@@ -118,7 +118,7 @@ job_breaks(struct rogue_target *t)
 		rogue_broke(t, "a job without recipients");
 }
 
-/* --- bounce, pickup, rewrite ------------------------------------------------ */
+/* --- bounce, pickup, rewrite ---------------------------------------------- */
 
 static void
 notice(struct rogue_target *t, unsigned n)
@@ -174,7 +174,7 @@ maildrop(struct rogue_target *t, unsigned n)
 		fd_close(&fd);
 }
 
-/* --- who brings in mail ----------------------------------------------------- */
+/* --- who brings in mail --------------------------------------------------- */
 
 /*
  * Files to write to that are none, or cannot be written to; words for clients
@@ -223,7 +223,7 @@ slots_break(struct rogue_target *t)
 	fd_close(&fd);
 }
 
-/* --- in office -------------------------------------------------------------- */
+/* --- in office ------------------------------------------------------------ */
 
 static void
 on_started(UNUSED int error, UNUSED void *arg)
