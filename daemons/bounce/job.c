@@ -193,8 +193,8 @@ on_done(const struct submit_result *res, void *arg)
 		return;
 	}
 	(void)str_copy(str_sub(res->qid, 0, QID_MAX), qid, sizeof(qid));
-	log_info(STR_FMT ": %s %s notification: %s", STR_ARG(j->make.qid), who,
-	    kind_name(j), qid);
+	log_fate(STR_NONE, STR_FMT ": %s %s notification: %s",
+	    STR_ARG(j->make.qid), who, kind_name(j), qid);
 	if (j->reader == READER_POSTMASTER) {
 		end(j, BOUNCE_IS_MADE, qid);
 		return;

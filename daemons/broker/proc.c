@@ -102,6 +102,16 @@ proc_free(struct proc **pp)
 	free(p);
 }
 
+/* Its lines that were too many, when there is another, or none any more. */
+static void
+say_unsaid(struct proc *p)
+{
+	if (p->unsaid > 0)
+		broker_say(p->br, 2, "security: %u lines of %s over its rate "
+		    "were dropped", p->unsaid, proc_name(p));
+	p->unsaid = 0;
+}
+
 /*
  * Nobody is left behind the channel.  The process is dead or about to be: the
  * launcher's word (proc_exited) decides what comes next.
@@ -111,6 +121,7 @@ on_gone(UNUSED struct chan *ch, const char *why, void *arg)
 {
 	struct proc *p = arg;
 
+	say_unsaid(p);
 	if (why != NULL)
 		broker_say(p->br, 2, "security: channel of %s closed: %s",
 		    proc_name(p), why);
@@ -220,10 +231,7 @@ on_log(UNUSED struct chan *ch, UNUSED uint64_t id, const void *rec,
 		p->unsaid++;
 		return;
 	}
-	if (p->unsaid > 0)
-		broker_say(p->br, 2, "security: %u lines of %s over its rate "
-		    "were dropped", p->unsaid, proc_name(p));
-	p->unsaid = 0;
+	say_unsaid(p);
 	broker_say(p->br, l->level, "%s: " STR_FMT, proc_name(p),
 	    STR_ARG(l->text));
 }

@@ -89,7 +89,8 @@ struct sink {
 	int fd;
 	bool datagrams; /* syslog: one line a datagram */
 	struct buf pending;
-	uint64_t lost; /* lines that could not be written */
+	uint64_t lost; /* lines that could not be written, not yet told */
+	bool stuck; /* nor could the last */
 };
 
 void sink_init(struct sink *s);

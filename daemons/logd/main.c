@@ -24,6 +24,7 @@
 #include "logd.h"
 
 #define SETTLE_MS 60 /* lines are kept so long, to be put in order */
+#define STUCK_MS 1000 /* between tries to write a log that cannot be */
 #define LATE_US 60000000 /* a line on its way may be as old as this */
 #define KEEP_MAX (512 << 10) /* bytes kept; more leaves at once */
 #define LOOK_MS 5000 /* how often the log file is looked at for rotation */
@@ -91,31 +92,55 @@ put(struct logd *lg, const struct writer *w, const struct log_line *line)
 		timer_set(&lg->settle, SETTLE_MS);
 }
 
+/* Lines that could not be written, once others can. */
+static void
+tell_lost(struct logd *lg)
+{
+	uint64_t lost = lg->sink.lost;
+
+	if (lost == 0 || lg->sink.stuck)
+		return;
+	lg->sink.lost = 0;
+	log_warn("%llu lines of the log were lost: it could not be written",
+	    (unsigned long long)lost);
+}
+
+static void
+finish(struct logd *lg)
+{
+	write_out(lg, INT64_MAX);
+	boot_exit(0);
+}
+
 static void
 on_settle(void *arg)
 {
 	struct logd *lg = arg;
 
 	if (lg->ending) {
-		write_out(lg, INT64_MAX);
-		boot_exit(0);
+		finish(lg);
 		return;
 	}
 	/* Half of the time is for lines that are still on their way. */
 	write_out(lg, clock_wall_us() - SETTLE_MS * 1000 / 2);
 	if (lg->sorter.bytes > 0)
 		timer_set(&lg->settle, SETTLE_MS / 2);
+	else if (lg->sink.stuck) /* a full disk: try again */
+		timer_set(&lg->settle, STUCK_MS);
+	tell_lost(lg);
 }
 
-/* Everybody else has ended; their last words are in our channels. */
+/*
+ * Everybody else has ended; their last words are in our channels, and behind
+ * them the end of each.
+ */
 static void
 on_stop(int64_t grace_ms, void *arg)
 {
 	struct logd *lg = arg;
 
-	(void)grace_ms;
 	lg->ending = true;
-	timer_set(&lg->settle, SETTLE_MS / 2);
+	timer_set(&lg->settle, TAILQ_EMPTY(&lg->clients) ? 0 : grace_ms);
 }
 
 /* Our own lines take the same way. */
@@ -141,6 +166,15 @@ find_client(struct logd *lg, const struct chan *ch)
 	return NULL;
 }
 
+/* What a writer was not allowed is told, at the latest when it goes. */
+static void
+tell_missed(const struct writer *w, uint64_t missed)
+{
+	if (missed > 0)
+		log_warn("%s[%u]: %llu lines over the rate limit were dropped",
+		    w->component, w->pid, (unsigned long long)missed);
+}
+
 static void
 on_line(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 {
@@ -154,10 +188,7 @@ on_line(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 	(void)fds;
 	if (!writer_charge(&c->writer, loop_now(boot_loop()), &missed))
 		return;
-	if (missed > 0)
-		log_warn("%s[%u]: %llu lines over the rate limit were dropped",
-		    c->writer.component, c->writer.pid,
-		    (unsigned long long)missed);
+	tell_missed(&c->writer, missed);
 	/* A captured component writes no log of another day. */
 	if (line.when_us > now || line.when_us < now - LATE_US)
 		line.when_us = now;
@@ -178,9 +209,12 @@ client_gone(struct chan *ch, const char *why, void *arg)
 	if (why != NULL)
 		log_warn("security: channel of %s[%u] closed: %s",
 		    c->writer.component, c->writer.pid, why);
+	tell_missed(&c->writer, c->writer.dropped);
 	TAILQ_REMOVE(&lg->clients, c, link);
 	chan_free(&c->ch);
 	free(c);
+	if (lg->ending && TAILQ_EMPTY(&lg->clients))
+		finish(lg);
 }
 
 /*

@@ -33,7 +33,8 @@ sink_line(struct sink *s, struct str line)
 {
 	if (s->datagrams) {
 		/* The system's logger may be slow: then lines are lost. */
-		if (s->fd == -1 || write(s->fd, line.p, line.n) == -1)
+		s->stuck = s->fd == -1 || write(s->fd, line.p, line.n) == -1;
+		if (s->stuck)
 			s->lost++;
 		return;
 	}
@@ -56,5 +57,6 @@ sink_flush(struct sink *s)
 	n = write(s->fd, p.p, p.n);
 	if (n > 0)
 		buf_consume(&s->pending, (size_t)n);
+	s->stuck = s->pending.len > 0;
 	/* A full disk: what waits is kept, up to PENDING_MAX. */
 }

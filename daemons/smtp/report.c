@@ -96,7 +96,7 @@ status_word(const struct job *j, enum fate fate)
 }
 
 static void
-log_fate(const struct job *j, const struct rcpt *r, const struct why *w,
+log_rcpt(const struct job *j, const struct rcpt *r, const struct why *w,
     enum fate fate, const char *dsn, int64_t now)
 {
 	struct buf b;
@@ -120,7 +120,7 @@ log_fate(const struct job *j, const struct rcpt *r, const struct why *w,
 	    status_word(j, fate),
 	    w->text == NULL ? "" : w->text);
 	s = buf_get(&b);
-	log_as(j->st->log_name, LOG_LEVEL_INFO, STR_FMT, STR_ARG(s));
+	log_fate(j->st->log_name, STR_FMT, STR_ARG(s));
 	buf_clear(&b);
 }
 
@@ -171,7 +171,7 @@ report(struct job *j, struct rcpt *r, const struct why *w)
 		rec.flags |= FATE_DESTINATION;
 	if (w->dsn_passed)
 		rec.flags |= FATE_DSN;
-	log_fate(j, r, w, (enum fate)rec.fate, dsn, now);
+	log_rcpt(j, r, w, (enum fate)rec.fate, dsn, now);
 	if (j->ch != NULL)
 		chan_tell(j->ch, DELIVER_FATE, j->id, &rec, NULL);
 	r->settled = true;

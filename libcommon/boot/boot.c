@@ -41,6 +41,7 @@ static struct {
 	struct conf *conf;
 	struct chan *broker;
 	struct chan *log;
+	uint64_t unsaid; /* lines that logd had no room for */
 	const struct boot_peer *peers;
 	size_t npeers;
 	bool *seen; /* for each peer: has been up once */
@@ -133,19 +134,50 @@ to_broker(enum log_level level, struct str service, struct str text,
 }
 
 static void
-to_logd(enum log_level level, struct str service, struct str text,
-    int64_t when_us, void *arg)
+tell_logd(enum log_level level, struct str service, struct str text,
+    int64_t when_us)
 {
 	struct log_line rec = { .level = (uint8_t)level, .when_us = when_us,
 		.service = clip(service, 64),
 		.text = clip(text, LOG_TEXT_MAX) };
 
-	(void)arg;
-	if (chan_full(boot.log))
-		return; /* logd is stuck: lines are lost, mail is not */
 	chan_tell(boot.log, LOG_LINE, 0, &rec, NULL);
+}
+
+/* logd was stuck, and is not any more. */
+static void
+tell_unsaid(int64_t when_us)
+{
+	char text[80];
+	int n = snprintf(text, sizeof(text), "warning: %llu lines of the log "
+	    "were dropped: logd did not read", (unsigned long long)boot.unsaid);
+
+	boot.unsaid = 0;
+	tell_logd(LOG_LEVEL_WARNING, STR_NONE, str_make(text, (size_t)n),
+	    when_us);
+}
+
+static void
+to_logd(enum log_level level, struct str service, struct str text,
+    int64_t when_us, void *arg)
+{
+	(void)arg;
+	if (chan_full(boot.log)) {
+		boot.unsaid++; /* lines are lost, mail is not */
+		return;
+	}
+	if (boot.unsaid > 0)
+		tell_unsaid(when_us);
+	tell_logd(level, service, text, when_us);
 	if (level == LOG_LEVEL_FATAL)
 		chan_flush(boot.log);
+}
+
+static void
+logd_first(void)
+{
+	if (boot.log != NULL)
+		chan_first(boot.log);
 }
 
 static void
@@ -170,6 +202,7 @@ take_log(int fd)
 	    on_log_gone, NULL);
 	chan_lazy(boot.log, LOG_BATCH_MS);
 	log_sink(to_logd, NULL);
+	log_sink_first(logd_first);
 }
 
 /* --- peers ---------------------------------------------------------------- */

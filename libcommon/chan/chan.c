@@ -515,6 +515,13 @@ chan_prompt(struct chan *ch, int64_t us)
 }
 
 void
+chan_first(struct chan *ch)
+{
+	if (!ch->dead && ch->out.len > 0)
+		turn_ask_first(&ch->turn);
+}
+
+void
 chan_reading(struct chan *ch, int on)
 {
 	ch->paused = !on;

@@ -104,6 +104,9 @@ void chan_flush(struct chan *ch);
 /* Batch for up to ms milliseconds or 16 KB, where nobody waits (logs). */
 void chan_lazy(struct chan *ch, int64_t ms);
 
+/* What was batched leaves with this turn, before anything of other channels. */
+void chan_first(struct chan *ch);
+
 /*
  * For work that takes long, in turns with much of it: what is sent us
  * microseconds or more after the last packet does not wait for the end of the

@@ -13,6 +13,7 @@
 
 static log_sink_fn *sink;
 static void *sink_arg;
+static void (*sink_first)(void);
 static enum log_level threshold = LOG_LEVEL_INFO;
 
 void
@@ -20,6 +21,13 @@ log_sink(log_sink_fn *fn, void *arg)
 {
 	sink = fn;
 	sink_arg = arg;
+	sink_first = NULL;
+}
+
+void
+log_sink_first(void (*fn)(void))
+{
+	sink_first = fn;
 }
 
 void
@@ -116,6 +124,18 @@ log_debug(const char *fmt, ...)
 	va_start(ap, fmt);
 	emit(LOG_LEVEL_DEBUG, STR_NONE, fmt, ap);
 	va_end(ap);
+}
+
+void
+log_fate(struct str service, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	emit(LOG_LEVEL_INFO, service, fmt, ap);
+	va_end(ap);
+	if (sink_first != NULL)
+		sink_first();
 }
 
 void

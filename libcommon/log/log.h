@@ -35,7 +35,14 @@ void log_info(const char *fmt, ...) PRINTFLIKE(1, 2);
 void log_debug(const char *fmt, ...) PRINTFLIKE(1, 2);
 
 /*
- * The same under a service's own syslog_name (borrowed, empty for ours), for a
+ * What became of mail: an info line that is on its way to logd before a peer
+ * hears anything that is said after it, so that no kill of this process leaves
+ * mail whose fate is known to the queue and not in the log.
+ */
+void log_fate(struct str service, const char *fmt, ...) PRINTFLIKE(2, 3);
+
+/*
+ * Any line under a service's own syslog_name (borrowed, empty for ours), for a
  * component that serves several lines of master.cf.
  */
 void log_as(struct str service, enum log_level level, const char *fmt, ...)
@@ -51,5 +58,8 @@ void log_threshold(enum log_level level);
 typedef void log_sink_fn(enum log_level level, struct str service,
     struct str text, int64_t when_us, void *arg);
 void log_sink(log_sink_fn *fn, void *arg);
+
+/* A sink that keeps lines for a while: how it is told to send them first. */
+void log_sink_first(void (*fn)(void));
 
 #endif

@@ -236,6 +236,14 @@ turn_ask(struct turn *t)
 }
 
 void
+turn_ask_first(struct turn *t)
+{
+	turn_cancel(t);
+	t->queued = true;
+	TAILQ_INSERT_HEAD(&t->loop->turns, t, link);
+}
+
+void
 turn_cancel(struct turn *t)
 {
 	if (!t->queued)

@@ -95,6 +95,8 @@ struct turn {
 void turn_init(struct turn *t, struct loop *l, void (*cb)(void *arg),
     void *arg);
 void turn_ask(struct turn *t);
+/* The same, ahead of all that were asked for so far. */
+void turn_ask_first(struct turn *t);
 void turn_cancel(struct turn *t);
 
 /* Call cb(arg) in the loop when the signal arrives.  For the launcher only. */

@@ -322,7 +322,52 @@ END
 	is($pi->stop, 0, 'stopped');
 }
 
-# --- ADM-46: mailboxes stay in their base -------------------------------------
+# --- ADM-38, SEC-24: who is killed leaves no hole in the log -------------------------------
+
+# Whoever is killed has told of no mail what is not in the log: what became of
+# a message is there when the queue says that it is gone.
+for my $who (qw(virtual bounce)) {
+	my $pi = Postern::Instance->new(ipv6 => 0, main => {
+		smtpd_reject_unlisted_recipient => 'no', queue_run_delay => '1s',
+		minimal_backoff_time => '1s', maximal_backoff_time => '1s' });
+	my ($kills, %old) = (0);
+
+	$pi->start;
+	my $c = $pi->smtp;
+	$c->ehlo;
+	for my $n (1 .. 400) {
+		my $r = $c->message(from => 'user@test.example',
+		    to => $n % 2 ? "r$n\@test.example" : 'other@test.example');
+
+		die "not taken: $r->{text}\n" if $r->{code} != 250;
+		next if $n % 50;
+		my ($pid) = grep { !$old{$_} } $pi->component($who);
+		next if !defined $pid;
+		$kills += kill 'KILL', $pid;
+		$old{$pid} = 1;
+	}
+	$c->quit;
+	cmp_ok($kills, '>=', 2, "$who was killed ($kills times)");
+	ok($pi->wait_empty(60), 'all have come to their end');
+	my (@gone, %fate, %bounced, %told);
+	my $holes = sub {
+		@gone = %fate = %bounced = %told = ();
+		for ($pi->log) {
+			push @gone, $1 if /: (\w+): removed$/;
+			$fate{$1} = 1 if /: (\w+): to=<.*, status=/;
+			$bounced{$1} = 1 if /: (\w+): to=<r\d+\@.*status=bounced/;
+			$told{$1} = 1 if /: (\w+): sender non-delivery notification: /;
+		}
+		return grep { !$fate{$_} || ($bounced{$_} && !$told{$_}) } @gone;
+	};
+	ok(wait_until(sub { $holes->(); @gone >= 600 }, 10),
+	    'messages and notices are gone');
+	my @holes = $holes->();
+	is("@holes", '', 'and the log has the fate and the notice of each');
+	is($pi->stop, 0, 'stopped');
+}
+
+# --- ADM-46: mailboxes stay in their base ---------------------------------------------------
 
 {
 	my $pi = Postern::Instance->new(ipv6 => 0, main => {

@@ -505,6 +505,78 @@ test_ticket(void **state)
 	assert_false(ticket_route_ok(&k, STR("[10.0.0.5]"), 0));
 }
 
+/* What the peers of two channels have got when the turn ends: ours is asked
+ * for before either channel has anything to send. */
+struct look {
+	struct loop *loop;
+	int work, log; /* the other ends */
+	bool work_there, log_there;
+};
+
+static bool
+there(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+static void
+on_look(void *arg)
+{
+	struct look *k = arg;
+
+	k->work_there = there(k->work);
+	k->log_there = there(k->log);
+	loop_stop(k->loop, 0);
+}
+
+/* Lines of the log leave late, or first. */
+static void
+test_first(void **state)
+{
+	struct log_line line = { .level = 3, .text = STR("x") };
+	struct look k = { .loop = loop_new() };
+	struct chan *work, *log;
+	struct turn look;
+	int sv[2], sl[2];
+
+	(void)state;
+	assert_int_equal(chan_pair(sv), 0);
+	assert_int_equal(chan_pair(sl), 0);
+	k.work = sv[1];
+	k.log = sl[1];
+	work = chan_new(k.loop, sv[0], &edge_log, SIDE_A, nothing, on_gone,
+	    NULL);
+	log = chan_new(k.loop, sl[0], &edge_log, SIDE_A, nothing, on_gone,
+	    NULL);
+	chan_lazy(log, 3600 * 1000);
+	turn_init(&look, k.loop, on_look, &k);
+	chan_first(log); /* with nothing there: nothing */
+	chan_tell(log, LOG_LINE, 0, &line, NULL);
+	chan_tell(work, LOG_LINE, 0, &line, NULL);
+	turn_ask(&look);
+	(void)loop_run(k.loop);
+	assert_true(k.work_there);
+	assert_false(k.log_there);
+
+	assert_int_equal(recv(k.work, sv, 1, 0), 1);
+	turn_ask(&look);
+	chan_tell(work, LOG_LINE, 0, &line, NULL);
+	chan_tell(log, LOG_LINE, 0, &line, NULL);
+	chan_first(log);
+	chan_first(log);
+	(void)loop_run(k.loop);
+	assert_true(k.log_there);
+	assert_false(k.work_there);
+	assert_true(there(k.work));
+	chan_free(&work);
+	chan_free(&log);
+	fd_close(&k.work);
+	fd_close(&k.log);
+	loop_free(&k.loop);
+}
+
 int
 main(void)
 {
@@ -519,6 +591,7 @@ main(void)
 		cmocka_unit_test(test_answer_twice),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_ticket),
+		cmocka_unit_test(test_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
