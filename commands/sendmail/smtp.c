@@ -391,7 +391,7 @@ command(struct smtp *s, struct str line)
 		verbs[i].fn(s, str_trim(rest));
 		return;
 	}
-	say(s, "502 5.5.2 Error: command not recognized");
+	say(s, "500 5.5.2 Error: command not recognized");
 }
 
 int

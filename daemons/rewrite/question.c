@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "mail/address.h"
+#include "mail/domain.h"
 
 #include "rewrite.h"
 
@@ -59,6 +60,47 @@ is_option(const struct conf *c, struct str addr)
 	return str_starts(addr, STR("-")) && !conf_bool(c, P_ALLOW_MIN_USER);
 }
 
+static bool
+is_literal(struct str domain)
+{
+	return str_starts(domain, STR("["));
+}
+
+/*
+ * May mail go to a domain that is none of ours?  Where it is only digits it is
+ * an address that lacks its brackets, which resolve_numeric_domain adds.  Names
+ * in UTF-8 are the DNS's to judge.
+ */
+static bool
+is_domain(const struct conf *c, struct buf *addr)
+{
+	struct str domain = addr_domain(buf_get(addr));
+	struct buf literal;
+
+	for (size_t i = 0; i < domain.n; i++)
+		if ((unsigned char)domain.p[i] >= 0x80)
+			return true;
+	if (is_literal(domain) || domain_valid_hostname(domain))
+		return true;
+	if (!conf_bool(c, P_RESOLVE_NUMERIC_DOMAIN) ||
+	    !domain_valid_address(domain))
+		return false;
+	buf_init(&literal, ADDR_MAX);
+	buf_printf(&literal, "[" STR_FMT "]", STR_ARG(domain));
+	buf_trim(addr, domain.n);
+	buf_str(addr, buf_get(&literal));
+	buf_clear(&literal);
+	return !buf_full(addr);
+}
+
+static int
+bad(struct resolve_answer *a)
+{
+	a->status = RESOLVE_BAD;
+	a->text = STR("bad address syntax");
+	return 1;
+}
+
 /* 1: the answer is complete; 0: it waits. */
 static int
 work(struct question *q, struct resolve_answer *a, struct buf *addr,
@@ -67,16 +109,23 @@ work(struct question *q, struct resolve_answer *a, struct buf *addr,
 	enum resolve_class class;
 	enum resolve_exists there = EXISTS_UNKNOWN;
 	bool of_user = (q->flags & (RESOLVE_MAILBOX | RESOLVE_FALLBACK)) != 0;
+	bool literal;
 	enum asked r;
 
 	a->status = RESOLVE_OK;
 	if (standard_form(q->rw->conf, q->addr, addr) == -1 ||
-	    is_option(q->rw->conf, buf_get(addr))) {
-		a->status = RESOLVE_BAD;
-		a->text = STR("bad address syntax");
-		return 1;
-	}
+	    is_option(q->rw->conf, buf_get(addr)))
+		return bad(a);
 	r = class_of_address(q, addr, &class);
+	if (r == ASK_FOUND && class == CLASS_DEFAULT &&
+	    (q->flags & RESOLVE_SENDER) == 0 && !of_user) {
+		literal = is_literal(addr_domain(buf_get(addr)));
+		if (!is_domain(q->rw->conf, addr))
+			return bad(a);
+		/* With its brackets it may be one of ours. */
+		if (literal != is_literal(addr_domain(buf_get(addr))))
+			r = class_of(q, addr_domain(buf_get(addr)), &class);
+	}
 	if (r == ASK_FOUND) {
 		a->addr = buf_get(addr);
 		a->class = (uint8_t)class;

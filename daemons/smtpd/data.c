@@ -310,12 +310,7 @@ verb_data(struct session *s, struct str arg)
 	} else if (arg.n > 0) {
 		reject(s, 501, DSN(5, 5, 4), "Syntax: DATA");
 	} else if (m->nrcpts == 0) {
-		if (m->tried == 0)
-			reject(s, 503, DSN(5, 5, 1),
-			    "Error: need RCPT command");
-		else
-			reject(s, 554, DSN(5, 5, 1),
-			    "Error: no valid recipients");
+		reject(s, 554, DSN(5, 5, 1), "Error: no valid recipients");
 		mail_reset(s);
 	} else if (s->sv->data.n > 0) {
 		session_restrict(s, stages, NELEM(stages), data_checked);

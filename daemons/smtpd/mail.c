@@ -78,7 +78,7 @@ mail_size(struct session *s, struct str value)
 	for (size_t i = 0; i < value.n; i++)
 		digits = digits && ascii_isdigit((unsigned char)value.p[i]);
 	if (!digits) {
-		reject(s, 501, DSN(5, 5, 4), "Error: bad message size syntax");
+		reject(s, 501, DSN(5, 5, 4), "Bad message size syntax");
 		return false;
 	}
 	if (str_u64(value, INT64_MAX / 2, &n) == -1) {
@@ -111,11 +111,12 @@ static bool
 bad_param(struct session *s, const struct path_param *p, bool known)
 {
 	if (known)
-		reject(s, 501, DSN(5, 5, 4), "Error: bad " STR_FMT " parameter",
-		    STR_ARG(p->keyword));
+		reject(s, 501, DSN(5, 5, 4), "Bad " STR_FMT
+		    " parameter syntax", STR_ARG(p->keyword));
 	else
-		reject(s, 555, DSN(5, 5, 4), "Unsupported option: " STR_FMT,
-		    STR_ARG(p->keyword));
+		reject(s, 555, DSN(5, 5, 4), "Unsupported option: " STR_FMT
+		    "%s" STR_FMT, STR_ARG(p->keyword), p->has_value ? "=" : "",
+		    STR_ARG(p->value));
 	return false;
 }
 
@@ -151,7 +152,8 @@ mail_param(struct session *s, const struct path_param *p)
 		buf_clear(&b);
 	}
 	return bad_param(s, p,
-	    is_word(p, "BODY") || is_word(p, "RET") || is_word(p, "ENVID"));
+	    (s->sv->ehlo & EHLO_DSN) != 0 &&
+	    (is_word(p, "RET") || is_word(p, "ENVID")));
 }
 
 static bool
@@ -477,7 +479,6 @@ rcpt_order(struct session *s)
 		reject(s, 503, DSN(5, 5, 1), "Error: need MAIL command");
 		return false;
 	}
-	m->tried++;
 	if (m->nrcpts >= s->sv->rcpt_max) {
 		reject(s, 452, DSN(4, 5, 3), "Error: too many recipients");
 		s->verb_excused = m->over++ < s->sv->rcpt_overshoot;

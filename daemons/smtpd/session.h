@@ -79,7 +79,6 @@ struct mail {
 
 	struct buf rcpts; /* encoded as they are accepted */
 	uint32_t nrcpts;  /* accepted */
-	unsigned tried;	  /* all that were named */
 	unsigned over;	  /* beyond the limit */
 	char *only_rcpt;  /* while there is one */
 

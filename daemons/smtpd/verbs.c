@@ -379,5 +379,5 @@ static void
 verb_unknown(struct session *s, struct str arg)
 {
 	(void)arg;
-	reject(s, 502, DSN(5, 5, 2), "Error: command not recognized");
+	reject(s, 500, DSN(5, 5, 2), "Error: command not recognized");
 }

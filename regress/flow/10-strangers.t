@@ -211,7 +211,7 @@ sub dialogue
 my $me = 'RCPT TO:<user@test.example>';
 dialogue($c, 'order', 'EHLO x' => '250', $me => '503 5.5.1',
     'DATA' => '503 5.5.1', 'MAIL FROM:<a@b.example>' => '250 2.1.0',
-    'MAIL FROM:<a@b.example>' => '503 5.5.1', 'DATA' => '503 5.5.1');
+    'MAIL FROM:<a@b.example>' => '503 5.5.1', 'DATA' => '554 5.5.1');
 dialogue($c, 'RSET', 'RSET' => '250 2.0.0', $me => '503 5.5.1',
     'MAIL FROM:<a@b.example>' => '250', $me => '250 2.1.5',
     'RSET' => '250 2.0.0', 'DATA' => '503 5.5.1', 'RSET now' => '501 5.5.4');
@@ -220,7 +220,7 @@ dialogue($c, 'EHLO ends a transaction', 'MAIL FROM:<a@b.example>' => '250',
 dialogue($c, 'words', 'NOOP' => '250 2.0.0', 'NOOP with words' => '250 2.0.0',
     'noop' => '250 2.0.0', 'VRFY user@test.example' => '252 2.0.0',
     'VRFY nobody@test.example' => '550 5.1.1', 'VRFY' => '501 5.5.4',
-    'EXPN user' => '502 5.5.1', 'BOGUS' => '502 5.5.2', '' => '50',
+    'EXPN user' => '502 5.5.1', 'BOGUS' => '500 5.5.2', '' => '50',
     'AUTH PLAIN' => '50', 'STARTTLS' => '502 5.5');
 $c->quit;
 $c = $pi->smtp;
@@ -232,7 +232,7 @@ dialogue($c, 'MAIL', 'MAIL' => '501 5.5.4', 'MAIL FROM' => '501 5.5.4',
     'MAIL FROM:<a@b.example> SIZE=x' => '501 5.5.4',
     'MAIL FROM:<a@b.example> SIZE=99999999999999999999' => '552 5.3.4',
     "MAIL FROM:<a\@b.example> SIZE=@{[ $size + 1 ]}" => '552 5.3.4',
-    'MAIL FROM:<a@b.example> BODY=9BIT' => '501 5.5.4');
+    'MAIL FROM:<a@b.example> BODY=9BIT' => '555 5.5.4');
 $c->quit;
 $c = $pi->smtp;
 $c->ehlo;
@@ -319,7 +319,7 @@ $c->quit;
 is(scalar $pi->wait_mail('u9', 3), 3, 'what was refused does not arrive');
 
 $c = $pi->smtp;
-is(join(' ', map { $c->cmd("WHAT $_")->{code} } 1 .. 5), '502 502 502 502 502',
+is(join(' ', map { $c->cmd("WHAT $_")->{code} } 1 .. 5), '500 500 500 500 500',
     'errors are counted');
 my $last = $c->cmd('NOOP');
 is($last->{code}, 421, 'too many end the session') or diag $last->{text};

@@ -114,7 +114,7 @@ pair(int sv[2])
 }
 
 static int
-setup(void **state)
+setup_more(const char *more)
 {
 	static const char main_cf[] =
 	    "myhostname = mx.example.org\n"
@@ -128,12 +128,14 @@ setup(void **state)
 	    "virtual_alias_domains = alias.example\n"
 	    "transport_maps = cdb:transport\n";
 	struct build b;
-	struct buf blob;
+	struct buf blob, text;
 	int sv[2];
 
-	(void)state;
 	memset(&b, 0, sizeof(b));
-	build_parse(&b, "/etc/postern", str_of(main_cf), STR(
+	buf_init(&text, 4096);
+	buf_puts(&text, main_cf);
+	buf_puts(&text, more);
+	build_parse(&b, "/etc/postern", buf_get(&text), STR(
 	    "smtp unix - - n - - smtp\nrelay unix - - n - - smtp\n"));
 	buf_init(&blob, BUILD_MAX);
 	if (build_snapshot(&b, NULL, 1, &blob) == -1) {
@@ -156,7 +158,22 @@ setup(void **state)
 	    NULL, &rw);
 	build_clear(&b);
 	buf_clear(&blob);
+	buf_clear(&text);
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return setup_more("");
+}
+
+static int
+setup_numeric(void **state)
+{
+	(void)state;
+	return setup_more("resolve_numeric_domain = yes\n");
 }
 
 static int
@@ -246,6 +263,18 @@ test_meaning(void **state)
 		    "mx.example.org", true },
 		{ "!u%@mx.example.org", RESOLVE_OK, CLASS_LOCAL, EXISTS_NO,
 		    "!u%@mx.example.org", "local", "mx.example.org", true },
+		/* A domain that cannot be. */
+		{ "u@-far.example", RESOLVE_BAD, 0, 0, NULL, NULL, NULL,
+		    false },
+		{ "u@10.0.0.5", RESOLVE_BAD, 0, 0, NULL, NULL, NULL, false },
+		{ "u%10.0.0.5@mx.example.org", RESOLVE_BAD, 0, 0, NULL, NULL,
+		    NULL, false },
+		{ "u@far_away.example", RESOLVE_OK, CLASS_DEFAULT,
+		    EXISTS_UNKNOWN, "u@far_away.example", "smtp",
+		    "far_away.example", false },
+		{ "u@b\xc3\xbc.example", RESOLVE_OK, CLASS_DEFAULT,
+		    EXISTS_UNKNOWN, "u@b\xc3\xbc.example", "smtp",
+		    "b\xc3\xbc.example", false },
 		{ "u@b..c", RESOLVE_BAD, 0, 0, NULL, NULL, NULL, false },
 		/* An option of whatever command gets it. */
 		{ "-oX@special.example", RESOLVE_BAD, 0, 0, NULL, NULL, NULL,
@@ -279,6 +308,21 @@ test_meaning(void **state)
 	}
 }
 
+static void
+test_numeric(void **state)
+{
+	(void)state;
+	resolve("u@192.0.2.1");
+	assert_int_equal(got.status, RESOLVE_OK);
+	assert_true(str_eq(got.addr, STR("u@[192.0.2.1]")));
+	assert_true(str_eq(got.nexthop, STR("[192.0.2.1]")));
+	resolve("joe@127.0.0.1");
+	assert_int_equal(got.class, CLASS_LOCAL);
+	assert_true(str_eq(got.addr, STR("joe@[127.0.0.1]")));
+	resolve("u@1.2.3");
+	assert_int_equal(got.status, RESOLVE_BAD);
+}
+
 /* Lookup goes away while a question waits: try later, never `unknown'. */
 static void
 test_lookup_gone(void **state)
@@ -300,5 +344,11 @@ main(void)
 		cmocka_unit_test(test_lookup_gone),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	const struct CMUnitTest numeric[] = {
+		cmocka_unit_test(test_numeric),
+	};
+	int failed = cmocka_run_group_tests(tests, setup, teardown);
+
+	return failed + cmocka_run_group_tests(numeric, setup_numeric,
+	    teardown);
 }

@@ -162,7 +162,7 @@ t_order(void **state)
 	    "S:503 5.5.1 Error: need RCPT command", MAIL,
 	    "C:MAIL FROM:<b@example.org>",
 	    "S:503 5.5.1 Error: nested MAIL command", "C:DATA",
-	    "S:503 5.5.1 Error: need RCPT command",
+	    "S:554 5.5.1 Error: no valid recipients",
 	    "C:RCPT TO:<bob@example.com>",
 	    "S:503 5.5.1 Error: need MAIL command", MAIL, "C:RSET",
 	    "S:250 2.0.0 Ok", "C:RSET now", "S:501 5.5.4 Syntax: RSET", ".");
@@ -220,22 +220,22 @@ t_syntax(void **state)
 	    "C:MAIL FROM:<-oX@example.org>",
 	    "S:501 5.1.7 Bad sender address syntax",
 	    "C:MAIL FROM:<a@example.org> SIZE=x",
-	    "S:501 5.5.4 Error: bad message size syntax",
+	    "S:501 5.5.4 Bad message size syntax",
 	    "C:MAIL FROM:<a@example.org> SIZE=99999999",
 	    "S:552 5.3.4 Message size exceeds fixed limit",
 	    "C:MAIL FROM:<a@example.org> BODY=9BIT",
-	    "S:501 5.5.4 Error: bad BODY parameter",
+	    "S:555 5.5.4 Unsupported option: BODY=9BIT",
 	    "C:MAIL FROM:<a@example.org> SMTPUTF8",
 	    "S:555 5.5.4 Unsupported option: SMTPUTF8",
 	    "C:MAIL FROM:<a@example.org> RET=HDRS RET=FULL",
-	    "S:501 5.5.4 Error: bad RET parameter",
+	    "S:501 5.5.4 Bad RET parameter syntax",
 	    "C:MAIL FROM: a@example.org", "S:250 2.1.0 Ok", "C:RCPT <x@y>",
 	    "S:501 5.5.4 Syntax: RCPT TO:<address>", "C:RCPT TO:<>",
 	    "S:501 5.1.3 Bad recipient address syntax",
 	    "C:RCPT TO:<-x@example.com>",
 	    "S:501 5.1.3 Bad recipient address syntax",
 	    "C:RCPT TO:<bob@example.com> NOTIFY=NEVER,DELAY",
-	    "S:501 5.5.4 Error: bad NOTIFY parameter",
+	    "S:501 5.5.4 Bad NOTIFY parameter syntax",
 	    "C:RCPT TO:<bob@example.com> FOO",
 	    "S:555 5.5.4 Unsupported option: FOO", "C:DATA now",
 	    "S:501 5.5.4 Syntax: DATA");
@@ -262,8 +262,8 @@ t_small_verbs(void **state)
 	fake_connect(&f, "192.0.2.7");
 	TALK(&f, GREETING, "C:NOOP whatever", "S:250 2.0.0 Ok", "C:EXPN list",
 	    "S:502 5.5.1 EXPN command is not available", "C:FOO",
-	    "S:502 5.5.2 Error: command not recognized",
-	    "C:", "S:502 5.5.2 Error: command not recognized", "C:VRFY",
+	    "S:500 5.5.2 Error: command not recognized",
+	    "C:", "S:500 5.5.2 Error: command not recognized", "C:VRFY",
 	    "S:501 5.5.4 Syntax: VRFY address", "C:VRFY bob@example.com",
 	    "S:252 2.0.0 bob@example.com", "C:VRFY nobody@example.com",
 	    "S:550 5.1.1 <nobody@example.com>: Recipient address rejected: "
@@ -274,7 +274,7 @@ t_small_verbs(void **state)
 	    "S:250 2.0.0 Ok", "C:help",
 	    "S:214 2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY "
 	    "ETRN HELP QUIT",
-	    "C:GET / HTTP/1.1", "S:502 5.5.2 Error: command not recognized",
+	    "C:GET / HTTP/1.1", "S:500 5.5.2 Error: command not recognized",
 	    "C:Subject: x", "S:221 2.7.0 Error: this is a mail server. Goodbye",
 	    "X");
 	assert_logged(&f,
@@ -391,8 +391,8 @@ t_errors(void **state)
 	f.sv->soft_errors = 2;
 	f.sv->hard_errors = 4;
 	fake_connect(&f, "192.0.2.7");
-	TALK(&f, GREETING, "C:X", "S:502 5.5.2 Error: command not recognized",
-	    "C:X", "S:502 5.5.2 Error: command not recognized", "C:X", ".");
+	TALK(&f, GREETING, "C:X", "S:500 5.5.2 Error: command not recognized",
+	    "C:X", "S:500 5.5.2 Error: command not recognized", "C:X", ".");
 	assert_int_equal(f.s->wait, WAIT_SLEEP);
 	f.now += 999;
 	worker_tick(&f.w);
@@ -401,8 +401,8 @@ t_errors(void **state)
 	f.now += 1;
 	worker_tick(&f.w);
 	fake_settle(&f);
-	TALK(&f, "S:502 5.5.2 Error: command not recognized", "C:X",
-	    "S:502 5.5.2 Error: command not recognized",
+	TALK(&f, "S:500 5.5.2 Error: command not recognized", "C:X",
+	    "S:500 5.5.2 Error: command not recognized",
 	    "S:421 4.7.0 mail.example.com Error: too many errors", "X");
 	assert_logged(&f,
 	    "too many errors after UNKNOWN from "
@@ -421,7 +421,7 @@ t_errors(void **state)
 	worker_tick(&f.w);
 	f.silent = false;
 	fake_settle(&f);
-	TALK(&f, "S:502 5.5.2 Error: command not recognized", "C:QUIT",
+	TALK(&f, "S:500 5.5.2 Error: command not recognized", "C:QUIT",
 	    "S:221 2.0.0 Bye", "X");
 	assert_logged(&f, "connect from client.example.org[192.0.2.7]\n");
 	fake_clear(&f);
