@@ -33,9 +33,10 @@ agent_log(const struct agent_job *j, struct str to, struct str orig,
 	bool other = orig.n > 0 && !str_caseeq(orig, to);
 	char all[CLOCK_DELAY], a[CLOCK_DELAY], b[CLOCK_DELAY], d[CLOCK_DELAY];
 
-	log_fate(STR_NONE, STR_FMT ": to=<" STR_FMT ">, %s" STR_FMT "%srelay=%s, "
-			 "delay=%s, delays=%s/%s/0/%s, dsn=" STR_FMT
-			 ", status=%s (" STR_FMT ")",
+	log_fate(STR_NONE,
+	    STR_FMT ": to=<" STR_FMT ">, %s" STR_FMT "%srelay=%s, "
+		    "delay=%s, delays=%s/%s/0/%s, dsn=" STR_FMT
+		    ", status=%s (" STR_FMT ")",
 	    STR_ARG(j->qid), STR_ARG(to), other ? "orig_to=<" : "",
 	    STR_ARG(other ? orig : STR_NONE), other ? ">, " : "", j->relay,
 	    clock_delay(now - j->arrived_us, all),
