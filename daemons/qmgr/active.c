@@ -346,7 +346,8 @@ active_log(const struct message *m, const struct rcpt *r, struct str dsn,
 		status = strcmp(status, "sent") == 0 ? "deliverable" :
 		    "undeliverable";
 	log_fate(STR_NONE, "%s: to=<" STR_FMT ">,%s" STR_FMT "%s relay=none, "
-	    "delay=%s, delays=%s/%s/0/0, dsn=" STR_FMT ", status=%s (" STR_FMT ")",
+	    "delay=%s, delays=%s/%s/0/0, dsn=" STR_FMT ", status=%s "
+	    "(" STR_FMT ")",
 	    m->name, STR_ARG(r->addr), orig ? " orig_to=<" : "",
 	    STR_ARG(orig ? r->orig : STR_NONE), orig ? ">," : "",
 	    clock_delay(now - m->arrival_us, all),
