@@ -280,14 +280,7 @@ on_slot(void *arg)
 static void
 data_checked(struct session *s)
 {
-	struct eval *e = s->eval;
-
-	if (e != NULL && e->code != 0) {
-		log_reject(s, "reject", e->code, e->dsn, buf_get(&e->reply));
-		reject_answer(s,
-		    (struct answer){ e->code, e->dsn, buf_get(&e->reply) });
-		if (e->hangup)
-			session_close(s);
+	if (eval_refused(s)) {
 		mail_reset(s);
 	} else if (s->w->slots.nfree > 0) {
 		data_slot(s);
@@ -315,8 +308,6 @@ verb_data(struct session *s, struct str arg)
 	} else if (s->sv->data.n > 0) {
 		session_restrict(s, stages, NELEM(stages), data_checked);
 	} else {
-		if (s->eval != NULL)
-			s->eval->code = 0;
 		data_checked(s);
 	}
 }

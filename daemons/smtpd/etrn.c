@@ -54,16 +54,9 @@ session_flushed(struct session *s, int error)
 static void
 allowed(struct session *s)
 {
-	struct eval *e = s->eval;
 	struct worker *w = s->w;
 
-	if (e != NULL && e->code != 0) {
-		log_reject(s, "reject", e->code, e->dsn, buf_get(&e->reply));
-		reject_answer(s,
-		    (struct answer){ e->code, e->dsn, buf_get(&e->reply) });
-		if (e->hangup)
-			session_close(s);
-		e->code = 0;
+	if (eval_refused(s)) {
 		forget(s);
 		return;
 	}

@@ -41,6 +41,7 @@ mail_reset(struct session *s)
 		free(s->eval);
 		s->eval = NULL;
 	}
+	eval_later_clear(&s->later[STAGE_SENDER]);
 	s->mail = NULL;
 	if (m == NULL)
 		return;
@@ -193,18 +194,10 @@ mail_order(struct session *s)
 static void
 mail_done(struct session *s)
 {
-	struct eval *e = s->eval;
-
-	if (e != NULL && e->code != 0) {
-		log_reject(s, "reject", e->code, e->dsn, buf_get(&e->reply));
-		reject_answer(s,
-		    (struct answer){ e->code, e->dsn, buf_get(&e->reply) });
-		if (e->hangup)
-			session_close(s);
+	if (eval_refused(s))
 		mail_reset(s);
-		return;
-	}
-	reply(s, "250 2.1.0 Ok");
+	else
+		reply(s, "250 2.1.0 Ok");
 }
 
 static void
@@ -369,17 +362,13 @@ rcpt_keep(struct session *s)
 static void
 rcpt_done(struct session *s)
 {
-	struct eval *e = s->eval;
+	struct buf b;
 
-	if (e != NULL && e->code != 0) {
-		log_reject(s, "reject", e->code, e->dsn, buf_get(&e->reply));
-		reject_answer(s,
-		    (struct answer){ e->code, e->dsn, buf_get(&e->reply) });
-		if (e->hangup)
-			session_close(s);
-	} else if (s->verb == VERB_VRFY) {
-		struct buf b;
-
+	if (eval_refused(s)) {
+		rcpt_reset(s);
+		return;
+	}
+	if (s->verb == VERB_VRFY) {
 		buf_init(&b, ADDR_QUOTED_MAX);
 		addr_quote(&b, buf_get(&s->rcpt));
 		replyf(s, 252, DSN(2, 0, 0), STR_FMT, STR_ARG(buf_get(&b)));
@@ -387,9 +376,6 @@ rcpt_done(struct session *s)
 	} else {
 		rcpt_keep(s);
 	}
-	/* This answer is not one to the next command. */
-	if (e != NULL)
-		e->code = 0;
 	rcpt_reset(s);
 }
 

@@ -164,3 +164,20 @@ log_reject(struct session *s, const char *what, int code, struct dsn dsn,
 	    session_peer(s), code_buf, buf_cstr(&b));
 	buf_clear(&b);
 }
+
+bool
+eval_refused(struct session *s)
+{
+	struct eval *e = s->eval;
+
+	if (e == NULL || e->code == 0)
+		return false;
+	log_reject(s, "reject", e->code, e->dsn, buf_get(&e->reply));
+	reject_answer(s,
+	    (struct answer){ e->code, e->dsn, buf_get(&e->reply) });
+	if (e->hangup)
+		session_close(s);
+	/* This answer is not one to the next command. */
+	e->code = 0;
+	return true;
+}

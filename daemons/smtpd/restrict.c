@@ -32,18 +32,11 @@ leave_frame(struct eval *e)
 	buf_clear(&f->text);
 }
 
-static void
-later_clear(struct eval_later *l)
+void
+eval_later_clear(struct eval_later *l)
 {
 	free(l->text);
 	*l = (struct eval_later){ .set = false };
-}
-
-void
-eval_reset(struct eval *e)
-{
-	later_clear(&e->if_permit);
-	later_clear(&e->if_reject);
 }
 
 void
@@ -52,7 +45,8 @@ eval_clear(struct eval *e)
 	while (e->depth > 0)
 		leave_frame(e);
 	resolver_drop(&e->s->w->resolver, &e->held);
-	eval_reset(e);
+	eval_later_clear(&e->if_permit);
+	eval_later_clear(&e->if_reject);
 	buf_clear(&e->value);
 	buf_clear(&e->reply);
 }
@@ -108,17 +102,46 @@ new_question(struct eval *e)
 static void
 enter_stage(struct eval *e)
 {
-	later_clear(&e->if_reject);
+	eval_later_clear(&e->if_reject);
 	e->warn_next = false;
 	new_question(e);
 	if (e->stage < e->ntodo)
 		eval_enter(e, stage_rules(e));
 }
 
+static void
+later_copy(struct eval_later *to, const struct eval_later *from)
+{
+	eval_later_clear(to);
+	*to = *from;
+	to->text = from->set ? xstrdup(from->text) : NULL;
+}
+
+/* A stage whose end is not yet the answer to a recipient. */
+static bool
+is_early(const struct eval *e)
+{
+	return !e->s->sv->delay_reject && e->todo[0] <= STAGE_SENDER;
+}
+
 /*
- * Evaluations at RCPT go through the earlier lists again, so nothing that was
- * put off is left from another recipient.
+ * What is put off as evaluation begins: by the first of the stages that came
+ * before.  A delayed evaluation goes through their lists itself, and content
+ * is judged by its own.
  */
+static void
+inherit(struct eval *e)
+{
+	enum stage first = e->todo[0];
+
+	eval_later_clear(&e->if_permit);
+	if (first == STAGE_DATA || first == STAGE_END)
+		return;
+	for (enum stage st = STAGE_CLIENT;
+	     st <= STAGE_SENDER && st < first && !e->if_permit.set; st++)
+		later_copy(&e->if_permit, &e->s->later[st]);
+}
+
 void
 eval_start(struct eval *e, const enum stage *stages, size_t n)
 {
@@ -131,7 +154,7 @@ eval_start(struct eval *e, const enum stage *stages, size_t n)
 	e->dsn = DSN_NONE;
 	e->hangup = false;
 	buf_reset(&e->reply);
-	later_clear(&e->if_permit);
+	inherit(e);
 	enter_stage(e);
 }
 
@@ -265,7 +288,9 @@ finish(struct eval *e)
 		v = reject_unlisted(e, STAGE_RCPT);
 	if (v == RULE_REJECT)
 		return EVAL_REJECT;
-	if (l->set) {
+	if (is_early(e)) {
+		later_copy(&e->s->later[e->todo[0]], l);
+	} else if (l->set) {
 		e->code = l->code;
 		e->dsn = l->dsn;
 		buf_reset(&e->reply);

@@ -94,12 +94,16 @@ enum eval_result {
 void eval_init(struct eval *e, struct session *s);
 void eval_clear(struct eval *e);
 
-/* Begin with these stages.  Deferrals kept earlier in the mail are kept. */
+/*
+ * Begin with these stages.  Where smtpd_delay_reject is off the client, HELO
+ * and the sender have stages of their own, and what one puts off
+ * (defer_if_permit) counts at RCPT and ETRN.
+ */
 void eval_start(struct eval *e, const enum stage *stages, size_t n);
 enum eval_result eval_run(struct eval *e);
 
-/* Forget deferrals: the transaction is over. */
-void eval_reset(struct eval *e);
+/* Forget a deferral. */
+void eval_later_clear(struct eval_later *l);
 
 /* The answer to a lookup that a rule sent; a NULL: none can come. */
 void eval_answer(struct eval *e, const struct lookup_answer *a);

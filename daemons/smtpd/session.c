@@ -328,6 +328,8 @@ session_free(struct session **sp)
 	free(s->reverse);
 	free(s->helo);
 	free(s->etrn);
+	for (size_t i = 0; i < NELEM(s->later); i++)
+		eval_later_clear(&s->later[i]);
 	if (s->tls != NULL)
 		free(s->tls->details);
 	free(s->tls);

@@ -54,6 +54,7 @@ enum verb_id {
 	VERB_HELO,
 	VERB_EHLO,
 	VERB_STARTTLS,
+	VERB_AUTH,
 	VERB_MAIL,
 	VERB_RCPT,
 	VERB_DATA,
@@ -149,6 +150,8 @@ struct session {
 
 	struct mail *mail;
 	struct eval *eval; /* NULL until a restriction is looked at */
+	/* What STAGE_CLIENT, _HELO, _SENDER put off until RCPT or ETRN. */
+	struct eval_later later[STAGE_SENDER + 1];
 
 	/* The command that waits. */
 	struct str behind; /* input behind it, while a verb runs */
@@ -246,6 +249,12 @@ void replyf(struct session *s, int code, struct dsn dsn, const char *fmt, ...)
 void reject(struct session *s, int code, struct dsn dsn, const char *fmt, ...)
     PRINTFLIKE(4, 5);
 void reject_answer(struct session *s, struct answer a);
+
+/*
+ * Did the evaluation end in a refusal?  Then the log and the client are told,
+ * and the client is hung up on if that belongs to it.
+ */
+bool eval_refused(struct session *s);
 
 /*
  * Log a refusal: `NOQUEUE: reject: RCPT from ...`.  With code 0 something

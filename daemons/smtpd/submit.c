@@ -150,15 +150,9 @@ hand_over(struct session *s)
 static void
 end_checked(struct session *s)
 {
-	struct eval *e = s->eval;
 	struct mail *m = s->mail;
 
-	if (e != NULL && e->code != 0) {
-		log_reject(s, "reject", e->code, e->dsn, buf_get(&e->reply));
-		reject_answer(s,
-		    (struct answer){ e->code, e->dsn, buf_get(&e->reply) });
-		if (e->hangup)
-			session_close(s);
+	if (eval_refused(s)) {
 		mail_reset(s);
 	} else if (m->slot == NULL) { /* the queue manager went away */
 		fail(s, 451, DSN(4, 3, 0), "Error: queue file write error");
@@ -200,13 +194,10 @@ submit_message(struct session *s)
 
 	if (is_faulty(s))
 		return;
-	if (s->sv->end.n > 0) {
+	if (s->sv->end.n > 0)
 		session_restrict(s, stages, NELEM(stages), end_checked);
-	} else {
-		if (s->eval != NULL)
-			s->eval->code = 0;
+	else
 		end_checked(s);
-	}
 }
 
 /* --- the word about it ---------------------------------------------------- */

@@ -13,6 +13,7 @@
 
 static void verb_helo(struct session *s, struct str arg);
 static void verb_ehlo(struct session *s, struct str arg);
+static void verb_auth(struct session *s, struct str arg);
 static void verb_rset(struct session *s, struct str arg);
 static void verb_noop(struct session *s, struct str arg);
 static void verb_expn(struct session *s, struct str arg);
@@ -39,6 +40,7 @@ static const struct verb {
 	[VERB_EHLO] = { "EHLO", verb_ehlo,
 	    VERB_LAST | VERB_LIMIT | VERB_CLEAR },
 	[VERB_STARTTLS] = { "STARTTLS", verb_starttls, VERB_CLEAR },
+	[VERB_AUTH] = { "AUTH", verb_auth, 0 },
 	[VERB_MAIL] = { "MAIL", verb_mail, 0 },
 	[VERB_RCPT] = { "RCPT", verb_rcpt, 0 },
 	[VERB_DATA] = { "DATA", verb_data, VERB_LAST },
@@ -67,18 +69,9 @@ static void
 greet_now(struct session *s)
 {
 	s->state = ST_COMMAND;
-	if (s->eval != NULL && s->eval->code != 0) {
-		struct eval *e = s->eval;
-
-		s->denied = true;
-		log_reject(s, "reject", e->code, e->dsn, buf_get(&e->reply));
-		reply_answer(s,
-		    (struct answer){ e->code, e->dsn, buf_get(&e->reply) });
-		if (e->hangup)
-			session_close(s);
-	} else {
+	s->denied = eval_refused(s);
+	if (!s->denied)
 		replyf(s, 220, DSN_NONE, STR_FMT, STR_ARG(s->sv->banner));
-	}
 }
 
 static void
@@ -240,6 +233,7 @@ static void
 set_helo(struct session *s, struct str arg, bool esmtp)
 {
 	mail_reset(s);
+	eval_later_clear(&s->later[STAGE_HELO]);
 	free(s->helo);
 	s->helo = str_dup(str_sub(arg, 0, 1000));
 	s->esmtp = esmtp;
@@ -257,15 +251,9 @@ ehlo_line(struct session *s, struct buf *b, unsigned bit, const char *word)
 static void
 helo_done(struct session *s)
 {
-	struct eval *e = s->eval;
 	struct buf b;
 
-	if (e != NULL && e->code != 0) {
-		log_reject(s, "reject", e->code, e->dsn, buf_get(&e->reply));
-		reject_answer(s,
-		    (struct answer){ e->code, e->dsn, buf_get(&e->reply) });
-		if (e->hangup)
-			session_close(s);
+	if (eval_refused(s)) {
 		mail_reset(s);
 		free(s->helo);
 		s->helo = NULL;
@@ -332,6 +320,18 @@ verb_ehlo(struct session *s, struct str arg)
 }
 
 /* --- the small ones ------------------------------------------------------- */
+
+/* There is no SASL: as Postfix answers where it is not switched on. */
+static void
+verb_auth(struct session *s, struct str arg)
+{
+	(void)arg;
+	if (s->sv->helo_required && s->helo == NULL)
+		reject(s, 503, DSN(5, 5, 1), "Error: send HELO/EHLO first");
+	else
+		reject(s, 503, DSN(5, 5, 1),
+		    "Error: authentication not enabled");
+}
 
 static void
 verb_rset(struct session *s, struct str arg)

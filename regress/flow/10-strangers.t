@@ -221,7 +221,8 @@ dialogue($c, 'words', 'NOOP' => '250 2.0.0', 'NOOP with words' => '250 2.0.0',
     'noop' => '250 2.0.0', 'VRFY user@test.example' => '252 2.0.0',
     'VRFY nobody@test.example' => '550 5.1.1', 'VRFY' => '501 5.5.4',
     'EXPN user' => '502 5.5.1', 'BOGUS' => '500 5.5.2', '' => '50',
-    'AUTH PLAIN' => '50', 'STARTTLS' => '502 5.5');
+    'AUTH PLAIN' => '503 5.5.1 Error: authentication not enabled',
+    'STARTTLS' => '502 5.5');
 $c->quit;
 $c = $pi->smtp;
 $c->ehlo;

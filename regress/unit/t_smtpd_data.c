@@ -208,6 +208,19 @@ t_size(void **state)
 	assert_int_equal(kept(&f).n, 99900);
 	fake_clear(&f);
 
+	/* The end of a line is two bytes (RFC 1870). */
+	for (int i = 0; i < 2; i++) {
+		begin(&f, "192.0.2.7", "DATA\r\n");
+		f.sv->size_max = 1200;
+		for (int k = 0; k < 600; k++)
+			fake_input(&f, STR("\r\n"));
+		assert_string_equal(answer_to(&f, i == 0 ? ".\r\n" :
+						      "\r\n.\r\n"),
+		    i == 0 ? "250 2.0.0 Ok: queued as Q1\r\n" :
+			     "552 5.3.4 Error: message file too big\r\n");
+		fake_clear(&f);
+	}
+
 	begin(&f, "192.0.2.7", "DATA\r\n");
 	f.sv->size_max = 100000;
 	for (int i = 0; i < 100; i++)

@@ -566,6 +566,62 @@ t_delay(void **state)
 	fake_clear(&f);
 }
 
+/*
+ * What the client, its name or the sender made doubtful before RCPT is put off
+ * until then, and so long as what it hangs on stands.
+ */
+static void
+t_put_off(void **state)
+{
+	static const char rcpt[] = "RCPT TO:<bob@example.com>";
+	static const char *const said[] = {
+		"450 4.3.2 <client.example.org[192.0.2.7]>: Client host "
+		"rejected: temporary refusal was asked for",
+		"450 4.3.2 <h>: Helo command rejected: temporary refusal was "
+		"asked for",
+		"450 4.3.2 <a@b.example>: Sender address rejected: temporary "
+		"refusal was asked for",
+	};
+
+	(void)state;
+	for (enum stage st = STAGE_CLIENT; st <= STAGE_SENDER; st++) {
+		struct fake f;
+
+		init(&f);
+		f.sv->delay_reject = false;
+		set_rules(&f, st, "defer_if_permit");
+		assert_string_equal(dialogue(&f, STRANGER, "h", "a@b.example",
+					"<bob@example.com>"),
+		    said[st]);
+		/* Refused for good, it is not temporary. */
+		assert_string_equal(say(&f, "RCPT TO:<joe@far.example>"),
+		    "554 5.7.1 <joe@far.example>: Relay access denied");
+		/* The next recipient and the next mail fare no better. */
+		assert_string_equal(say(&f, rcpt), said[st]);
+		say(&f, "RSET");
+		assert_string_equal(say(&f, "MAIL FROM:<a@b.example>"),
+		    "250 2.1.0 Ok");
+		assert_string_equal(say(&f, rcpt), said[st]);
+		/* But with another name it is another client. */
+		set_rules(&f, STAGE_HELO, "permit");
+		set_rules(&f, STAGE_SENDER, "permit");
+		say(&f, "EHLO other");
+		say(&f, "MAIL FROM:<a@b.example>");
+		assert_string_equal(say(&f, rcpt),
+		    st == STAGE_CLIENT ? said[st] : "250 2.1.5 Ok");
+		fake_clear(&f);
+
+		/* A refusal is made temporary in its own list only. */
+		init(&f);
+		f.sv->delay_reject = false;
+		set_rules(&f, st, "defer_if_reject");
+		assert_string_equal(dialogue(&f, STRANGER, "h", "a@b.example",
+					"<joe@far.example>"),
+		    "554 5.7.1 <joe@far.example>: Relay access denied");
+		fake_clear(&f);
+	}
+}
+
 static void
 t_log(void **state)
 {
@@ -745,6 +801,7 @@ main(void)
 		cmocka_unit_test(t_sender_silence),
 		cmocka_unit_test(t_circles),
 		cmocka_unit_test(t_delay),
+		cmocka_unit_test(t_put_off),
 		cmocka_unit_test(t_log),
 		cmocka_unit_test(t_soft),
 		cmocka_unit_test(t_net_tables),
