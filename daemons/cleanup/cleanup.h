@@ -128,7 +128,7 @@ struct rcpt {
 	uint32_t root;	 /* the first in that line */
 	uint32_t depth;
 	uint32_t born; /* of a root: how many it led to */
-	bool gone;     /* others took its place */
+	bool gone;     /* others took its place, or nobody */
 };
 
 TAILQ_HEAD(questions, question);
@@ -162,7 +162,7 @@ struct message {
 
 	struct questions todo, open; /* to be asked, and asked */
 	size_t nopen;
-	bool expanded;	   /* there were aliases */
+	bool expanded;	   /* there were aliases; some are gone */
 	struct kept *kept; /* what message_keep() copied */
 };
 

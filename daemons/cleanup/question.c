@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "log/log.h"
 #include "mail/address.h"
 
 #include "cleanup.h"
@@ -48,6 +49,34 @@ no_answer(struct message *m)
 		    "Error: address resolver problem");
 }
 
+/*
+ * No address.  What the administrator wrote is not to stop the mail of others:
+ * a copy is not made, and what an alias names goes to qmgr without a route,
+ * which finds the same and tells the sender of that one recipient.
+ */
+static void
+bad_rcpt(struct message *m, size_t i)
+{
+	struct rcpt *r = &m->rcpts[i];
+	struct str addr = r->e.addr;
+
+	if ((r->e.flags & ENV_RCPT_BCC) != 0) {
+		log_warn("%s: no address for a copy: " STR_FMT, m->qid,
+		    STR_ARG(addr));
+		r->gone = m->expanded = true;
+	} else if ((r->e.flags & ENV_RCPT_EXPANDED) != 0) {
+		log_warn("%s: virtual_alias_maps: " STR_FMT
+			 " stands for " STR_FMT ", which is no address",
+		    m->qid, STR_ARG(m->rcpts[r->root].e.addr), STR_ARG(addr));
+	} else if (m->env.attr[ENV_A_REDIRECT].n > 0) {
+		message_refuse(m, 451, DSN(4, 3, 5),
+		    "Server configuration error");
+	} else {
+		message_refuse(m, 501, DSN(5, 1, 3),
+		    "Bad recipient address syntax");
+	}
+}
+
 static void
 answer_rcpt(struct question *q, const struct resolve_answer *a)
 {
@@ -55,8 +84,7 @@ answer_rcpt(struct question *q, const struct resolve_answer *a)
 	struct env_rcpt *r = &m->rcpts[q->index].e;
 
 	if (a->status == RESOLVE_BAD) {
-		message_refuse(m, 501, DSN(5, 1, 3),
-		    "Bad recipient address syntax");
+		bad_rcpt(m, q->index);
 		return;
 	}
 	if (a->status != RESOLVE_OK || a->addr.n == 0 || !addr_valid(a->addr)) {

@@ -22,6 +22,7 @@ $pi->file('aliases.txt',
     "one\@alias.example user\@test.example\n",
     "both\@alias.example one\@alias.example, other\@test.example\n",
     "ring\@alias.example ring\@alias.example, user\@test.example\n",
+    "half\@alias.example -x\@test.example, user\@test.example\n",
     "many\@alias.example a\@test.example b\@test.example c\@test.example " .
     "d\@test.example\n");
 $pi->start;
@@ -59,6 +60,18 @@ is(($pi->cmd('sendmail', 'both+ext@alias.example',
 @mail = $pi->wait_mail('other', 3);
 ok(scalar(grep { /^Subject: local\n/m } @mail), 'delivered, too')
     or diag join "\n", $pi->log;
+# A mistake in the table is not the other recipients' misfortune.
+$r = $pi->send(to => 'half@alias.example', data => "Subject: half\n\nx\n",
+    from => 'other@test.example');
+is($r->{code}, 250, 'one that stands for an address and for none')
+    or diag $r->{text};
+@mail = $pi->wait_mail('user', 5);
+is(scalar(grep { /^Subject: half\n/m } @mail), 1, 'the address gets it');
+ok($pi->wait_log(qr/virtual_alias_maps: half\@alias\.example stands for -x\@test\.example, which is no address/),
+    'the log warns of the other');
+@mail = $pi->wait_mail('other', 4);
+is(scalar(grep { /^Final-Recipient: rfc822; *-x\@test\.example\n(?:.*\n)*?Status: 5\.1\.3\n/m }
+    @mail), 1, 'and its sender is told') or diag join "\n", @mail;
 is($pi->stop, 0, 'stopped');
 
 done_testing();

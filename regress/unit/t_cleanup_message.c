@@ -143,6 +143,8 @@ static const struct {
 	{ "root@origin.test", "root", "admin", true },
 	{ "none@v.test", "none@v.test", "", true },
 	{ "bad@v.test", "bad@v.test", "<@>", true },
+	{ "half@v.test", "half@v.test", "bad!, good@far.test", true },
+	{ "typo@v.test", "typo@v.test", "bad!", true },
 	{ "far@v.test", "far@v.test",
 	    "a1@f.t a2@f.t a3@f.t a4@f.t a5@f.t a6@f.t", true },
 };
@@ -153,6 +155,7 @@ static const struct {
 } copies[] = {
 	{ "sender_bcc_maps", "a@b.c", "sent@far.test" },
 	{ "sender_bcc_maps", "joe@origin.test", "sent" },
+	{ "sender_bcc_maps", "typo@b.c", "bad!" },
 	{ "recipient_bcc_maps", "x@y.z", "got@far.test" },
 	{ "recipient_bcc_maps", "list@v.test", "one@v.test" },
 	{ "recipient_bcc_maps", "got@far.test", "never@far.test" },
@@ -654,6 +657,13 @@ static const struct {
 	{ "a bare name", MAPS, "root", 0, "admin@origin.test(root)>smtp" },
 	{ "nothing", MAPS, "none@v.test>error", 451, NULL },
 	{ "no address", MAPS, "bad@v.test>error", 451, NULL },
+	{ "one of them is bad", MAPS, "half@v.test>error x@y.z>smtp", 0,
+	    "x@y.z(x@y.z)>smtp bad!(half@v.test)> "
+	    "good@far.test(half@v.test)>smtp" },
+	{ "all of them are bad", MAPS, "typo@v.test>error", 0,
+	    "bad!(typo@v.test)>" },
+	{ "a bad copy", "always_bcc = bad!\n", "x@y.z>smtp", 0,
+	    "x@y.z(x@y.z)>smtp" },
 	{ "no table now", MAPS, "wait@v.test>error", 451, NULL },
 	{ "no rewrite now", MAPS, "later", 451, NULL },
 	{ "too many", MAPS "virtual_alias_expansion_limit = 5\n",
@@ -687,6 +697,8 @@ test_aliases(void **state)
 		    str_of(expansions[i].want)))
 			fail_msg("%s: %s", expansions[i].why,
 			    buf_cstr(&r.rcpts));
+		if (r.code == 0 && strstr(expansions[i].why, "bad") != NULL)
+			assert_non_null(strstr(said, "bad!"));
 		assert_true(TAILQ_EMPTY(&r.cl.messages));
 		down(&r);
 	}
