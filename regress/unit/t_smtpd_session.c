@@ -262,7 +262,8 @@ t_small_verbs(void **state)
 	fake_connect(&f, "192.0.2.7");
 	TALK(&f, GREETING, "C:NOOP whatever", "S:250 2.0.0 Ok", "C:EXPN list",
 	    "S:502 5.5.1 EXPN command is not available", "C:FOO",
-	    "S:500 5.5.2 Error: command not recognized", "C:AUTH PLAIN AGEAYg==",
+	    "S:500 5.5.2 Error: command not recognized",
+	    "C:AUTH PLAIN AGEAYg==",
 	    "S:503 5.5.1 Error: authentication not enabled",
 	    "C:", "S:500 5.5.2 Error: command not recognized", "C:VRFY",
 	    "S:501 5.5.4 Syntax: VRFY address", "C:VRFY bob@example.com",
