@@ -45,7 +45,7 @@ proc_trusted(const struct proc *p)
 {
 	/* Its channel may have closed before the launcher saw it die. */
 	return (p->state == PROC_UP || p->state == PROC_READY) &&
-	    p->ch != NULL;
+	    p->ch != NULL && chan_alive(p->ch);
 }
 
 static void proc_ended(struct proc *p, bool left, bool bad);

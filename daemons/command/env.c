@@ -26,19 +26,28 @@ parts_of(struct str addr, struct str delimiters, struct parts *out)
 	}
 }
 
+enum {
+	ALWAYS = 1, /* also where it is empty */
+	LOWER = 2, /* as local knows its users */
+};
+
 static void
 put(struct words *out, const struct order_run *o, const char *name,
-    struct str value, bool always)
+    struct str value, unsigned how)
 {
 	struct buf b;
 
-	if (value.n == 0 && !always)
+	if (value.n == 0 && (how & ALWAYS) == 0)
 		return;
 	buf_init(&b, WORD_MAX);
 	buf_printf(&b, "%s=", name);
-	for (size_t i = 0; i < value.n; i++)
-		buf_putc(&b,
-		    str_chr(o->filter, value.p[i]) == -1 ? '_' : value.p[i]);
+	for (size_t i = 0; i < value.n; i++) {
+		char c = value.p[i];
+
+		if (how & LOWER)
+			c = (char)ascii_lower((unsigned char)c);
+		buf_putc(&b, str_chr(o->filter, c) == -1 ? '_' : c);
+	}
 	words_add(out, buf_get(&b));
 	buf_clear(&b);
 }
@@ -59,14 +68,14 @@ env_make(const struct order_run *o, const struct run_for *r, struct words *out)
 		return;
 	if (whom_next(&rcpts, &w))
 		parts_of(w.addr, o->delimiter, &p);
-	put(out, o, "HOME", o->home, false);
-	put(out, o, "LOGNAME", p.user, true);
-	put(out, o, "USER", p.user, true);
-	put(out, o, "SENDER", r->sender, true);
-	put(out, o, "RECIPIENT", w.addr, true);
-	put(out, o, "LOCAL", p.local, true);
-	put(out, o, "SHELL", o->login_shell, false);
-	put(out, o, "DOMAIN", p.domain, false);
-	put(out, o, "EXTENSION", p.extension, false);
-	put(out, o, "ORIGINAL_RECIPIENT", w.orig, false);
+	put(out, o, "HOME", o->home, 0);
+	put(out, o, "LOGNAME", p.user, ALWAYS | LOWER);
+	put(out, o, "USER", p.user, ALWAYS | LOWER);
+	put(out, o, "SENDER", r->sender, ALWAYS);
+	put(out, o, "RECIPIENT", w.addr, ALWAYS);
+	put(out, o, "LOCAL", p.local, ALWAYS | LOWER);
+	put(out, o, "SHELL", o->login_shell, 0);
+	put(out, o, "DOMAIN", p.domain, LOWER);
+	put(out, o, "EXTENSION", p.extension, LOWER);
+	put(out, o, "ORIGINAL_RECIPIENT", w.orig, 0);
 }

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "mail/address.h"
+#include "mail/path.h"
 #include "table/lookup.h"
 
 #include "local.h"
@@ -18,6 +19,15 @@ set(char **p, struct str s)
 {
 	free(*p);
 	*p = str_dup(s);
+}
+
+/* Names of users and aliases, and what follows a +, are in lower case. */
+static void
+set_name(struct errand *e, struct str s)
+{
+	set(&e->name, s);
+	for (char *p = e->name; *p != '\0'; p++)
+		*p = (char)ascii_lower((unsigned char)*p);
 }
 
 /*
@@ -60,7 +70,7 @@ address_local(struct errand *e, bool direct)
 	const struct item *it = e->item;
 	const struct alias *a;
 
-	set(&e->name, addr_local(str_of(e->addr)));
+	set_name(e, addr_local(str_of(e->addr)));
 	if (it->origin == FROM_FORWARD) {
 		/* His own mailbox; anybody else's gets a message of its own. */
 		if (is_owner(e, str_of(e->name)))
@@ -118,16 +128,12 @@ on_resolved(unsigned type, const void *rec, int *fds, void *arg)
 	errand_next(e);
 }
 
-void
-address_ask(struct errand *e)
+static void
+resolve(struct errand *e, struct str addr)
 {
-	struct resolve_ask q = { .addr = str_of(e->item->text) };
+	struct resolve_ask q = { .addr = addr };
 
-	if (e->item->origin == FROM_JOB) {
-		/* The queue manager knows: it sent it here. */
-		set(&e->addr, q.addr);
-		address_local(e, false);
-	} else if (q.addr.n == 0 || q.addr.n > ADDR_MAX) {
+	if (q.addr.n == 0 || q.addr.n > ADDR_MAX) {
 		errand_note(e, FATE_BOUNCED, STR("5.1.3"),
 		    STR("bad address syntax in an alias or .forward"));
 		errand_next(e);
@@ -137,4 +143,25 @@ address_ask(struct errand *e)
 	} else {
 		chan_ask(e->lo->rewrite, RESOLVE_ASK, &q, NULL, on_resolved, e);
 	}
+}
+
+void
+address_ask(struct errand *e)
+{
+	struct str text = str_of(e->item->text);
+	struct path path;
+	struct buf b;
+
+	if (e->item->origin == FROM_JOB) {
+		/* The queue manager knows: it sent it here. */
+		set(&e->addr, text);
+		address_local(e, false);
+		return;
+	}
+	/* Whoever wrote it used quotes where he liked. */
+	buf_init(&b, ADDR_MAX);
+	if (path_parse(text, 0, &b, &path) == ADDR_OK && path.rest.n == 0)
+		text = path.addr;
+	resolve(e, text);
+	buf_clear(&b);
 }

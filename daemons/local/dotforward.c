@@ -19,6 +19,7 @@ dotforward_parse(struct str text, size_t max,
 		if (alias_is_comment(line))
 			continue;
 		alias_parse(&ap, line, max - (size_t)n);
+		ap.home = true;
 		while ((k = alias_next(&ap, &it)) == 1) {
 			fn(&it, arg);
 			n++;

@@ -94,7 +94,10 @@ report(struct errand *e, const struct agent_fate *f)
 	struct local *lo = e->lo;
 	struct agent_job *j = e->job;
 
-	if (agent_report(j, e->n, f))
+	struct str whom = e->whom == NULL ? j->rcpts[e->n].addr :
+					    str_of(e->whom);
+
+	if (agent_report_as(j, e->n, whom, f))
 		job_end(lo, j);
 	errand_free(e);
 }
@@ -148,7 +151,10 @@ errand_note(struct errand *e, enum fate fate, struct str dsn, struct str text)
 		.dsn = str_of(e->dsn),
 		.text = str_of(e->text2) };
 	struct agent_fate new = { .fate = fate, .dsn = dsn, .text = text };
-	const char *whom = e->target == NULL ? NULL : e->target->addr;
+	/* A new message is the recipient's, whoever it is to. */
+	const char *whom = e->target == NULL || e->target->kind == TO_ADDRESS ?
+	    NULL :
+	    e->target->addr;
 
 	if (weight(fate) <= weight(e->fate)) {
 		log_other(e, whom, &new);
@@ -295,6 +301,7 @@ static void
 file_item(struct errand *e)
 {
 	const struct item *it = e->item;
+	char *path;
 
 	if (strcmp(it->text, "/dev/null") == 0) {
 		errand_note(e, FATE_SENT, STR("2.0.0"),
@@ -303,8 +310,16 @@ file_item(struct errand *e)
 	} else if (!file_allowed(e, it)) {
 		errand_note(e, FATE_BOUNCED, STR("5.7.1"),
 		    STR("mail to files is restricted"));
-	} else {
+	} else if (it->text[0] == '/') {
 		errand_target(e, TO_FILE, str_of(it->text), STR_NONE, true, it);
+	} else if (it->origin == FROM_FORWARD && e->home != NULL) {
+		/* ~/file */
+		path = xasprintf("%s%s", e->home, it->text + 1);
+		errand_target(e, TO_FILE, str_of(path), STR_NONE, true, it);
+		free(path);
+	} else {
+		errand_note(e, FATE_BOUNCED, STR("5.3.5"),
+		    STR("unknown home directory"));
 	}
 }
 

@@ -104,7 +104,10 @@ on_written(unsigned type, const void *rec, int *fds, void *arg)
 	} else if (w->fate == FATE_SENT) {
 		snprintf(text, sizeof(text), "delivered to file: %s",
 		    e->target->text);
-		errand_note(e, FATE_SENT, w->dsn, str_of(text));
+		errand_note(e, FATE_SENT, w->dsn,
+		    str_ends(str_of(e->target->text), STR("/")) ?
+			STR("delivered to maildir") :
+			str_of(text));
 	} else {
 		errand_note(e, (enum fate)w->fate, w->dsn, w->text);
 	}

@@ -44,7 +44,7 @@ fill_names(const struct errand *e, struct names *n)
 
 	*n = (struct names){ .extension = extension(e),
 		.domain = addr_domain(addr),
-		.local = addr_local(addr),
+		.local = str_of(e->target->text),
 		.recipient = addr,
 		.filter = conf_str(e->lo->conf, P_FORWARD_EXPANSION_FILTER) };
 	n->user = e->user != NULL ?

@@ -76,6 +76,7 @@ struct mailbox {
 	unsigned open; /* deliveries and reads not answered */
 	struct timer linger;
 	bool leave; /* a new process could do more: see mbox.c */
+	bool proven; /* in the mail spool, where a new one is no better */
 
 	/* batch.c */
 	STAILQ_HEAD(delivery_list, delivery) waiting;
@@ -128,7 +129,7 @@ struct delivery {
 	char dsn[8];
 	char text[512];
 	bool again; /* locked by another: later */
-	bool leave;
+	bool leave; /* nothing was written, and a new process may do it */
 };
 
 /* --- service.c ------------------------------------------------------------ */

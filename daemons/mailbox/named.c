@@ -120,6 +120,22 @@ add(struct named *n, struct str text)
 	n->next = (n->next + 1) % NAMED_MAX;
 }
 
+/* ~/name means a file of his home. */
+static void
+add_file(struct mailbox *mb, struct str text)
+{
+	char *whole;
+
+	if (!str_starts(text, STR("~/"))) {
+		add(&mb->files, text);
+	} else if (mb->home != NULL) {
+		whole = xasprintf("%s" STR_FMT, mb->home,
+		    STR_ARG(str_sub(text, 1, text.n)));
+		add(&mb->files, str_of(whole));
+		free(whole);
+	}
+}
+
 void
 named_note(struct mailbox *mb, struct str text)
 {
@@ -131,11 +147,12 @@ named_note(struct mailbox *mb, struct str text)
 		if (alias_is_comment(line))
 			continue;
 		alias_parse(&ap, line, ITEMS_MAX);
+		ap.home = true;
 		while (alias_next(&ap, &it) == 1)
 			if (it.kind == ALIAS_INCLUDE)
 				add(&mb->includes, it.text);
 			else if (it.kind == ALIAS_FILE)
-				add(&mb->files, it.text);
+				add_file(mb, it.text);
 		alias_end(&ap);
 	}
 }

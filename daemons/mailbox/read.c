@@ -90,6 +90,7 @@ user_file_has(const struct user_file *f)
 		if (alias_is_comment(line))
 			continue;
 		alias_parse(&ap, line, ITEMS_MAX);
+		ap.home = true;
 		while (!found && alias_next(&ap, &it) == 1)
 			found = it.kind == ALIAS_COMMAND &&
 			    str_eq(it.text, str_of(f->command));

@@ -107,8 +107,14 @@ delivery_done(struct delivery *d)
 	struct client *c = d->client;
 	struct mailbox *mb = d->mb;
 
-	if (c->ch != NULL)
+	/*
+	 * His file in the mail spool is made as a process starts.  If it was
+	 * there once, and is gone, who asked does so again, of a new process;
+	 * if it never was, that would not help.
+	 */
+	if (c->ch != NULL && (!d->leave || !mb->proven))
 		answer(c->ch, d->id, d->fate, d->dsn, d->text);
+	mb->proven |= d->fate == FATE_SENT && d->root == MAILBOX_SPOOL;
 	mb->leave |= d->leave;
 	c->open--;
 	mb->open--;

@@ -78,6 +78,9 @@ struct agent_fate {
  */
 bool agent_report(struct agent_job *j, uint16_t n,
     const struct agent_fate *f) WARN_UNUSED;
+/* The same, where the log is to name the address that an alias led to. */
+bool agent_report_as(struct agent_job *j, uint16_t n, struct str to,
+    const struct agent_fate *f) WARN_UNUSED;
 
 /* The same for one that goes on to another transport; n is in p. */
 bool agent_pass(struct agent_job *j, const struct deliver_pass *p) WARN_UNUSED;

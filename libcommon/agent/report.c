@@ -73,6 +73,13 @@ agent_pass(struct agent_job *j, const struct deliver_pass *p)
 bool
 agent_report(struct agent_job *j, uint16_t n, const struct agent_fate *f)
 {
+	return agent_report_as(j, n, j->rcpts[n].addr, f);
+}
+
+bool
+agent_report_as(struct agent_job *j, uint16_t n, struct str to,
+    const struct agent_fate *f)
+{
 	struct agent_rcpt *r = &j->rcpts[n];
 	struct deliver_fate rec = { .rcpt = n,
 		.fate = (uint8_t)f->fate,
@@ -82,7 +89,7 @@ agent_report(struct agent_job *j, uint16_t n, const struct agent_fate *f)
 		.transfer_ms =
 		    (uint32_t)((clock_wall_us() - j->began_us) / 1000) };
 
-	agent_log(j, r->addr, r->orig, f);
+	agent_log(j, to, r->orig.n > 0 ? r->orig : r->addr, f);
 	if (j->ch != NULL)
 		chan_tell(j->ch, DELIVER_FATE, j->id, &rec, NULL);
 	return told(j, n);

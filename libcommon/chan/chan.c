@@ -478,6 +478,12 @@ chan_full(const struct chan *ch)
 	return ch->queued >= QUEUE_FULL;
 }
 
+bool
+chan_alive(const struct chan *ch)
+{
+	return !ch->dead;
+}
+
 unsigned
 chan_type(const struct chan *ch)
 {

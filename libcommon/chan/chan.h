@@ -124,6 +124,9 @@ bool chan_full(const struct chan *ch);
 /* Stop (on 0) and resume reading from the peer. */
 void chan_reading(struct chan *ch, int on);
 
+/* False from when the peer closed it, also before gone() was called. */
+bool chan_alive(const struct chan *ch);
+
 /* Close the channel as if the peer had broken a rule; gone() is called. */
 void chan_drop(struct chan *ch, const char *why);
 

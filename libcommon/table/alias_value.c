@@ -126,10 +126,12 @@ take_quoted(struct scan *sc)
 
 /* Is this the start of something that is not an address? */
 static bool
-starts_raw(struct str s)
+starts_raw(const struct alias_parser *ap, struct str s)
 {
 	return s.n > 0 &&
-	    (s.p[0] == '|' || s.p[0] == '/' || str_casestarts(s, include_word));
+	    (s.p[0] == '|' || s.p[0] == '/' ||
+		str_casestarts(s, include_word) ||
+		(ap->home && str_starts(s, STR("~/"))));
 }
 
 /* Add the blank that was skipped, where it means something. */
@@ -259,7 +261,7 @@ scan_quoted(struct scan *sc)
 	struct str s = sc->ap->rest;
 
 	sc->quoted = true;
-	sc->raw = starts_raw(str_sub(s, 1, s.n));
+	sc->raw = starts_raw(sc->ap, str_sub(s, 1, s.n));
 	take(sc->ap);
 	if (take_quoted(sc) == -1)
 		return -1;
@@ -291,18 +293,18 @@ classify(struct scan *sc, struct alias_item *item)
 			    "between destinations)");
 		if (s.n == 0 || str_eq(s, STR("\"\"")))
 			return fail(ap, "an empty address");
-		if (s.p[0] == '"' && starts_raw(str_sub(s, 1, s.n)))
+		if (s.p[0] == '"' && starts_raw(sc->ap, str_sub(s, 1, s.n)))
 			return fail(ap,
 			    "an address that begins like a "
 			    "command or file");
-		if (!item->direct && (starts_raw(s) || s.p[0] == '\\'))
+		if (!item->direct && (starts_raw(ap, s) || s.p[0] == '\\'))
 			return fail(ap,
 			    "a command, a file or a backslash "
 			    "within < >");
 		item->kind = ALIAS_ADDRESS;
 		return 1;
 	}
-	if (s.p[0] == '/') {
+	if (s.p[0] == '/' || s.p[0] == '~') {
 		item->kind = ALIAS_FILE;
 		return 1;
 	}
@@ -353,7 +355,7 @@ alias_next(struct alias_parser *ap, struct alias_item *item)
 		if (scan_quoted(&sc) == -1)
 			return -1;
 	} else {
-		sc.raw = !item->direct && starts_raw(ap->rest);
+		sc.raw = !item->direct && starts_raw(ap, ap->rest);
 		if (scan_item(&sc) == -1)
 			return -1;
 	}

@@ -17,6 +17,7 @@
  *	|command, "|command with arguments, even commas"
  *	:include:/file/name, ":include:/file/name"
  *	\user		deliver to user and look no further
+ *	~/file/name	a file in the user's home, where he is known (.forward)
  *
  * Text in (parentheses) is a comment.  .forward text is the user's: the
  * parser is linear, allocates nothing that grows with the number of items, and
@@ -24,7 +25,7 @@
  */
 enum alias_kind {
 	ALIAS_ADDRESS,
-	ALIAS_FILE,    /* text starts with / */
+	ALIAS_FILE,    /* text starts with /, or with ~/ */
 	ALIAS_COMMAND, /* text is what follows the | */
 	ALIAS_INCLUDE, /* text is the path */
 };
@@ -41,6 +42,7 @@ struct alias_parser {
 	struct str rest;
 	struct buf item;
 	size_t left; /* items still allowed */
+	bool home; /* there may be ~/files; off after alias_parse() */
 	const char *error;
 };
 

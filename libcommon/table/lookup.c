@@ -72,7 +72,7 @@ lookup_ext(struct str local, struct str delims)
 		if (str_chr(delims, local.p[i]) != -1)
 			break;
 	}
-	return i == 0 || i + 1 == local.n ? local.n : i;
+	return i == 0 ? local.n : i;
 }
 
 /* An address in two forms, and where their pieces are in the text. */

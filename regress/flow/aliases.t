@@ -125,7 +125,7 @@ ok(!-e "$files/notmine", 'so there is nothing');
 # What a stranger writes into an address is no file, command or list.
 like(scalar(fate('pattern')), qr/status=sent/, 'a pattern is an alias');
 like(scalar(fate("$files/any-any")),
-    qr/status=bounced \(unknown user: "\Q$files\E\/any-any"\)/,
+    qr/status=bounced \(unknown user: "\Q${\lc $files}\E\/any-any"\)/,
     'a dollar and a number in its result are not allowed');
 ok(!-e "$files/any", 'and no file is made');
 ok(scalar $pi->grep_log(qr/pattern, line 2: a \$number, which this parameter does not allow: rule ignored/),

@@ -48,6 +48,7 @@ $pi->file('aliases', map { "$_\n" }
     "list $user, a\@up.example", 'owner-list user@test.example',
     "file $dir/files/log", "nofile $dir/etc/log", 'null /dev/null',
     "incl :include:$dir/list", "secret :include:$dir/secret",
+    "quoted \"$user\"", "env \"|env >$dir/files/env\"",
     'cmd "|/bin/cat"', 'ping pong', 'pong ping');
 $pi->start;
 
@@ -58,7 +59,7 @@ sub fate
 	my $r = $pi->send(to => "$name\@local.example", %m);
 
 	is($r->{code}, 250, "$name: taken");
-	return $pi->wait_log(qr/local.*\Q$r->{id}\E: to=<\Q$name\E\@/) // '';
+	return $pi->wait_log(qr/local.*\Q$r->{id}\E: to=<(?:\Q$name\E\@|[^>]*>, orig_to=<\Q$name\E\@)/) // '';
 }
 
 sub mbox { return slurp("$spool/$_[0]", 1) // ''; }
@@ -80,7 +81,19 @@ like(fate('root'), qr/status=deferred/, 'root has no mailbox');
 ok(defined $pi->wait_log(qr/warning: .*mail for user root/), 'with a warning');
 ok(!-e "$spool/root", 'indeed');
 
+# Somebody removes his mailbox while his process is there.
+ok(unlink("$spool/$user"), 'a mailbox is removed');
+like(fate($user, data => "Subject: anew\n\nx\n"), qr/status=sent/,
+    'the next message makes it anew');
+is(count(mbox($user), 'Subject: anew'), 1, 'and is in it');
+@st = stat "$spool/$user";
+is($st[4], (getpwnam $user)[2], 'which is his again');
+
 # --- aliases ----------------------------------------------------------------
+like(fate('chain1'), qr/to=<\Q$user\E\@local\.example>, orig_to=<chain1\@local\.example>, relay=local, /,
+    'the log says where an alias led');
+like(fate('quoted'), qr/to=<\Q$user\E\@local\.example>.* status=sent/,
+    'and quotes do not matter');
 like(fate('chain1', data => "Subject: chain\n\nx\n"), qr/status=sent/,
     'an alias of an alias of an alias');
 is(count(mbox($user), 'Subject: chain'), 1, 'is delivered once');
@@ -94,6 +107,12 @@ like(($pi->mail('a'))[0], qr/^Delivered-To: team\@local\.example$/m,
 like(fate('ping'), qr/dsn=5\.4\.6, status=bounced/, 'a ring of aliases');
 like(fate('cmd'), qr/dsn=2\.0\.0, status=sent \(delivered to command: \/bin\/cat\)/,
     'a command');
+
+like(fate('Env+Ext'), qr/status=sent/, 'another');
+my %env = map { /^(\w+)=(.*)/ ? ($1 => $2) : () } lines_of("$dir/files/env");
+is("@env{qw(USER LOGNAME LOCAL EXTENSION DOMAIN)}",
+    'env env env+ext ext local.example', 'knows its user in lower case');
+is($env{RECIPIENT}, 'Env+Ext@local.example', 'and the recipient as it came');
 
 # --- three elsewhere, one of them unreachable -------------------------------
 my $line = fate('remote', data => "Subject: remote\n\nx\n");

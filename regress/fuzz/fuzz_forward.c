@@ -28,7 +28,8 @@ on_item(const struct alias_item *it, void *arg)
 
 	if (it->kind > ALIAS_INCLUDE || it->text.n > ALIAS_ITEM_MAX)
 		abort();
-	if (it->kind == ALIAS_FILE && (it->text.n == 0 || it->text.p[0] != '/'))
+	if (it->kind == ALIAS_FILE && !str_starts(it->text, STR("/")) &&
+	    !str_starts(it->text, STR("~/")))
 		abort();
 	s->n++;
 	s->sum = s->sum * 31 + (uint64_t)it->kind * 2 + it->direct +

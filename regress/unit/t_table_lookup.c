@@ -110,7 +110,7 @@ static const struct {
 } exts[] = {
 	{ "u+e", "+", 1 },
 	{ "u+e+f", "+", 1 },
-	{ "u+", "+", -1 },
+	{ "u+", "+", 1 },
 	{ "+e", "+", -1 },
 	{ "u-e", "+", -1 },
 	{ "u-e", "+-", 1 },
@@ -119,7 +119,7 @@ static const struct {
 	{ "Double-Bounce", "-", -1 },
 	{ "owner-list", "-", -1 },
 	{ "list-request", "-", -1 },
-	{ "owner-", "-", -1 },
+	{ "owner-", "-", 5 },
 	{ "owner-list", "+", -1 },
 	{ "owner+list", "+", 5 },
 	{ "request-x", "-", 7 },
