@@ -37,39 +37,6 @@ read_security(const struct settings *st, const struct conf *c)
 	return conf_bool(c, ID(st, USE_TLS)) ? SECURITY_MAY : SECURITY_NONE;
 }
 
-/* -1 with a sentence: what was to be excluded would not be. */
-static int
-read_rules(const struct settings *st, const struct conf *c, struct tls_rules *r,
-    struct buf *err)
-{
-	bool must = st->security == SECURITY_ENCRYPT;
-	enum param_id protocols =
-	    must ? ID(st, TLS_MANDATORY_PROTOCOLS) : ID(st, TLS_PROTOCOLS);
-	enum param_id grade =
-	    must ? ID(st, TLS_MANDATORY_CIPHERS) : ID(st, TLS_CIPHERS);
-	enum param_id list = P_TLS_MEDIUM_CIPHERLIST;
-	struct str bad;
-
-	if (conf_is(c, grade, "high"))
-		list = P_TLS_HIGH_CIPHERLIST;
-	else if (conf_is(c, grade, "null"))
-		list = P_TLS_NULL_CIPHERLIST;
-	if (tls_rules_protocols(r, conf_str(c, protocols), &bad) == -1)
-		buf_printf(err, "%s: " STR_FMT " is no TLS protocol",
-		    params[protocols].name, STR_ARG(bad));
-	else if (tls_rules_ciphers(r, conf_str(c, list)) == -1 ||
-	    tls_rules_exclude(r, conf_str(c, ID(st, TLS_EXCLUDE_CIPHERS))) ==
-		-1 ||
-	    (must &&
-		tls_rules_exclude(r,
-		    conf_str(c, ID(st, TLS_MANDATORY_EXCLUDE_CIPHERS))) ==
-		    -1) ||
-	    !tls_rules_usable(r))
-		buf_printf(err, "%s: the list of ciphers cannot be used",
-		    params[grade].name);
-	return err->len > 0 ? -1 : 0;
-}
-
 static void
 make_context(struct settings *st, const struct keyset *ks)
 {
@@ -85,7 +52,9 @@ make_context(struct settings *st, const struct keyset *ks)
 		set.signer = keyring_signer(ks->service);
 	}
 	buf_init(&err, 1024);
-	if (read_rules(st, c, &set.rules, &err) == 0)
+	if (tls_rules_read(&set.rules, c,
+		st->lmtp ? TLS_SIDE_LMTP : TLS_SIDE_SMTP,
+		st->security == SECURITY_ENCRYPT, &err) == 0)
 		st->tls = tls_ctx_new(&set, &err);
 	if (st->tls == NULL)
 		log_warn("TLS is not available: %s", buf_cstr(&err));

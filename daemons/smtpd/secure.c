@@ -15,71 +15,26 @@
 
 /* --- settings ------------------------------------------------------------- */
 
-static struct str
-grade_list(const struct conf *c, struct str grade)
+/* -1: err says what is wrong. */
+static int
+read_rules(struct secure *se, const struct conf *c, struct buf *err)
 {
-	static const struct {
-		const char *name;
-		enum param_id id;
-	} grades[] = {
-		{ "high", P_TLS_HIGH_CIPHERLIST },
-		{ "medium", P_TLS_MEDIUM_CIPHERLIST },
-		/* Weaker ones are not made any more. */
-		{ "low", P_TLS_MEDIUM_CIPHERLIST },
-		{ "export", P_TLS_MEDIUM_CIPHERLIST },
-		{ "null", P_TLS_NULL_CIPHERLIST },
-	};
-
-	for (size_t i = 0; i < NELEM(grades); i++)
-		if (str_caseeq(grade, str_of(grades[i].name)))
-			return conf_str(c, grades[i].id);
-	return STR_NONE;
-}
-
-static void
-read_ciphers(struct secure *se, const struct conf *c, bool forced)
-{
-	struct tls_rules *r = &se->rules;
-	struct str list = grade_list(c,
-	    conf_str(c,
-		forced ? P_SMTPD_TLS_MANDATORY_CIPHERS : P_SMTPD_TLS_CIPHERS));
-
-	if (list.n == 0 || tls_rules_ciphers(r, list) == -1 ||
-	    tls_rules_exclude(r, conf_str(c, P_SMTPD_TLS_EXCLUDE_CIPHERS)) ==
-		-1 ||
-	    (forced &&
-		tls_rules_exclude(r,
-		    conf_str(c, P_SMTPD_TLS_MANDATORY_EXCLUDE_CIPHERS)) ==
-		    -1) ||
-	    /* It would take decryption with the private key. */
-	    tls_rules_exclude(r, STR("kRSA")) == -1 || !tls_rules_usable(r))
-		se->no_rules = STR("the list of ciphers cannot be used");
-}
-
-static void
-read_rules(struct secure *se, const struct conf *c)
-{
-	bool forced = secure_forced(se);
-	struct str bad = STR_NONE;
-
-	if (tls_rules_protocols(&se->rules,
-		conf_str(c,
-		    forced ? P_SMTPD_TLS_MANDATORY_PROTOCOLS :
-			     P_SMTPD_TLS_PROTOCOLS),
-		&bad) == -1)
-		se->no_rules = STR("the list of protocols cannot be used");
-	read_ciphers(se, c, forced);
-	if (tls_rules_groups(&se->rules,
-		conf_str(c, P_TLS_EECDH_AUTO_CURVES)) == -1 ||
-	    tls_rules_groups(&se->rules,
-		conf_str(c, P_TLS_FFDHE_AUTO_GROUPS)) == -1)
-		se->no_rules = STR("the list of curves is too long");
-	se->rules.preempt = conf_bool(c, P_TLS_PREEMPT_CIPHERLIST);
+	if (se->level == TLS_LEVEL_BAD) {
+		buf_printf(err,
+		    "smtpd_tls_security_level: " STR_FMT
+		    " is none of none, may, encrypt",
+		    STR_ARG(conf_str(c, P_SMTPD_TLS_SECURITY_LEVEL)));
+		return -1;
+	}
+	return tls_rules_read(&se->rules, c, TLS_SIDE_SMTPD, secure_forced(se),
+	    err);
 }
 
 void
 secure_read(struct secure *se, const struct conf *c)
 {
+	struct buf err;
+
 	memset(se, 0, sizeof(*se));
 	se->level = tls_smtpd_level(c);
 	se->wrapper = conf_bool(c, P_SMTPD_TLS_WRAPPERMODE);
@@ -90,12 +45,12 @@ secure_read(struct secure *se, const struct conf *c)
 	se->loglevel = (int)conf_int(c, P_SMTPD_TLS_LOGLEVEL);
 	se->starttls_ms = conf_ms(c, P_SMTPD_STARTTLS_TIMEOUT);
 	se->session_s = conf_secs(c, P_SMTPD_TLS_SESSION_CACHE_TIMEOUT);
-	read_rules(se, c);
-	if (se->level == TLS_LEVEL_BAD)
-		se->no_rules = STR("smtpd_tls_security_level is none of none, "
-				   "may, encrypt");
-	if (se->no_rules.n > 0)
-		log_error("TLS: " STR_FMT, STR_ARG(se->no_rules));
+	buf_init(&err, 2048);
+	if (read_rules(se, c, &err) == -1) {
+		se->no_rules = xstrdup(buf_cstr(&err));
+		log_error("TLS: %s", se->no_rules);
+	}
+	buf_clear(&err);
 }
 
 void
@@ -103,6 +58,8 @@ secure_clear(struct secure *se)
 {
 	tls_ctx_unref(&se->ctx);
 	tls_ctx_unref(&se->warm);
+	free(se->no_rules);
+	se->no_rules = NULL;
 }
 
 /* All but certificates and tickets. */
@@ -131,7 +88,7 @@ make(const struct secure *se, uint32_t service, struct str name)
 void
 secure_warm(struct secure *se, uint32_t service, struct str name)
 {
-	if (secure_wanted(se) && se->no_rules.n == 0)
+	if (secure_wanted(se) && se->no_rules == NULL)
 		se->warm = make(se, service, name);
 }
 
@@ -144,11 +101,11 @@ secure_keys(struct secure *se, const struct keyset *ks, struct str name)
 	se->late = NULL;
 	if (!secure_wanted(se) || ks->generation == 0)
 		return;
-	if (ks->why.n > 0 || se->no_rules.n > 0) {
+	if (ks->why.n > 0 || se->no_rules != NULL) {
 		log_warn("service " STR_FMT ": " STR_FMT
 			 ": TLS is not available",
 		    STR_ARG(name),
-		    STR_ARG(ks->why.n > 0 ? ks->why : se->no_rules));
+		    STR_ARG(ks->why.n > 0 ? ks->why : str_of(se->no_rules)));
 		return;
 	}
 	se->ctx = se->warm != NULL ? se->warm : make(se, ks->service, name);
@@ -179,7 +136,7 @@ secure_offered(const struct secure *se)
 
 	if (ks == NULL || !secure_wanted(se))
 		return se->ctx != NULL;
-	return ks->generation > 0 && ks->why.n == 0 && se->no_rules.n == 0;
+	return ks->generation > 0 && ks->why.n == 0 && se->no_rules == NULL;
 }
 
 bool

@@ -23,8 +23,8 @@ struct secure {
 	int loglevel;
 	int64_t starttls_ms, session_s;
 	struct tls_rules rules;
-	struct str no_rules; /* what is wrong with them, or empty */
-	struct tls_ctx *ctx; /* NULL: there is no TLS to be had, or not yet */
+	char *no_rules;	      /* what is wrong with them, or NULL */
+	struct tls_ctx *ctx;  /* NULL: there is no TLS to be had, or not yet */
 	struct tls_ctx *warm; /* one without certificates that an image made */
 	const struct keyset *late; /* make it of these, when it is wanted */
 };

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "conf/conf.h"
+#include "tls/rules.h"
 
 /*
  * The files of keys and certificates that a service's configuration names:
@@ -22,13 +23,7 @@ struct tls_file {
 
 #define TLS_FILES_MAX 16
 
-/* Which of smtpd_tls_*, smtp_tls_*, lmtp_tls_* this snapshot is asked for. */
-enum tls_side {
-	TLS_SIDE_NONE, /* a service that does not speak TLS */
-	TLS_SIDE_SMTPD,
-	TLS_SIDE_SMTP,
-	TLS_SIDE_LMTP,
-};
+/* Whose parameters this snapshot is asked for. */
 enum tls_side tls_side(const struct conf *c);
 
 /*

@@ -4,8 +4,18 @@
 
 #include <stdbool.h>
 
+#include "base/attr.h"
 #include "base/buf.h"
-#include "base/str.h"
+
+struct conf;
+
+/* Whose parameters: smtpd_tls_*, smtp_tls_*, lmtp_tls_*. */
+enum tls_side {
+	TLS_SIDE_NONE, /* a service that does not speak TLS */
+	TLS_SIDE_SMTPD,
+	TLS_SIDE_SMTP,
+	TLS_SIDE_LMTP,
+};
 
 /*
  * Protocols and ciphers as main.cf says them, read once.
@@ -20,26 +30,19 @@ struct tls_rules {
 };
 
 /*
- * Protocols: `>=TLSv1.2`, `!SSLv2, !SSLv3`, `TLSv1.2, TLSv1.3`.  -1: the word
- * in *bad is none.
+ * What main.cf says for this side of a service, where TLS is a must (forced:
+ * the ..._mandatory_... ones) or an offer:
+ *
+ *	protocols	`>=TLSv1.2`, `!SSLv2, !SSLv3`, `TLSv1.2, TLSv1.3`
+ *	ciphers		the list of a grade (tls_medium_cipherlist), without
+ *			what is excluded
+ *	groups		those of tls_eecdh_auto_curves, tls_ffdhe_auto_groups
+ *			that the library knows
+ *
+ * -1: err names the parameter and the word that is wrong, and the rules are
+ * not to be used: what was to be excluded might not be.
  */
-int tls_rules_protocols(struct tls_rules *r, struct str text, struct str *bad);
-
-/*
- * Ciphers: the list of a grade (tls_medium_cipherlist) and what is excluded
- * from it (smtpd_tls_exclude_ciphers; may be empty, may be called again for
- * more).  -1: too long, or no cipher is left.
- */
-int tls_rules_ciphers(struct tls_rules *r, struct str list);
-int tls_rules_exclude(struct tls_rules *r, struct str words);
-
-/*
- * Groups: words of tls_eecdh_auto_curves and tls_ffdhe_auto_groups; those the
- * library does not know are left out.
- */
-int tls_rules_groups(struct tls_rules *r, struct str words);
-
-/* Is there a cipher in it that the library knows? */
-bool tls_rules_usable(const struct tls_rules *r);
+int tls_rules_read(struct tls_rules *r, const struct conf *c,
+    enum tls_side side, bool forced, struct buf *err) WARN_UNUSED;
 
 #endif

@@ -60,6 +60,9 @@ my %options = (
     wrong => '-o smtpd_tls_key_file=ec.key',
     missing => '-o smtpd_tls_chain_files=nowhere.pem',
     new => '-o smtpd_tls_protocols=>=TLSv1.3',
+    version => '-o smtpd_tls_protocols=>=TLSv1.33',
+    grade => '-o smtpd_tls_ciphers=strong',
+    level => '-o smtpd_tls_security_level=always',
 );
 for my $name (sort keys %options) {
 	$port{$name} = free_port($here);
@@ -111,13 +114,22 @@ like($c->cmd('STARTTLS')->{raw},
     qr/^502 5\.5\.1 Error: command not implemented/, 'none: nor there');
 $c->quit;
 
-for my $bad (qw(wrong missing)) {
+for my $bad (qw(wrong missing version grade level)) {
 	$c = client($bad);
-	unlike($c->ehlo->{raw}, qr/STARTTLS/, "$bad key: not offered");
+	unlike($c->ehlo->{raw}, qr/STARTTLS/, "$bad: not offered");
 	like($c->cmd('STARTTLS')->{raw},
 	    qr/^454 4\.7\.0 TLS not available due to local problem/,
-	    "$bad key: and it is said why");
+	    "$bad: and it is said why");
 	$c->quit;
+}
+my %mistakes = (
+    'smtpd_tls_protocols: >=TLSv1.33 is no TLS protocol' => 'a protocol',
+    'smtpd_tls_ciphers: strong is no grade of ciphers' => 'a grade',
+    'smtpd_tls_security_level: always is none of none, may, encrypt' =>
+	'a level');
+for my $text (sort keys %mistakes) {
+	log_has(qr/smtpd\[\d+\]: error: TLS: \Q$text\E$/m,
+	    "$mistakes{$text} that is none is named");
 }
 log_has(qr/keys\[\d+\]: warning: service \S+: rsa\.pem: the certificate is not that of the key/,
     'the log has which files do not fit');

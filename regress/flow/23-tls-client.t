@@ -203,6 +203,10 @@ $pi->{master} = [
 	    ' -o smtp_tls_mandatory_protocols=TLSv1.3',
 	'typo unix - - n - - smtp -o smtp_tls_security_level=encrypt' .
 	    ' -o smtp_tls_mandatory_protocols=>=TLSv1.33',
+	'grade unix - - n - - smtp -o smtp_tls_security_level=encrypt' .
+	    ' -o smtp_tls_mandatory_ciphers=strong',
+	'curve unix - - n - - smtp -o smtp_tls_security_level=encrypt' .
+	    ' -o tls_eecdh_auto_curves=secp384r1 -o tls_ffdhe_auto_groups=',
 ];
 $pi->write_master;
 my @t;
@@ -213,6 +217,8 @@ for my $mode (sort keys %$port) {
 	    "never-$mode.example never:[$where]:$port->{$mode}\n",
 	    "new-$mode.example new:[$where]:$port->{$mode}\n",
 	    "typo-$mode.example typo:[$where]:$port->{$mode}\n",
+	    "grade-$mode.example grade:[$where]:$port->{$mode}\n",
+	    "curve-$mode.example curve:[$where]:$port->{$mode}\n",
 	    "wrapped-$mode.example wrapped:[$where]:$port->{$mode}\n";
 }
 $pi->file('transport', @t);
@@ -277,6 +283,16 @@ like(fate('p@typo-tls.example'),
     'a version that is none: not with any other');
 ok($pi->grep_log(qr/TLS is not available: smtp_tls_mandatory_protocols: >=TLSv1\.33 is no TLS protocol/),
     'as the log says');
+
+like(fate('q@grade-tls.example'),
+    qr/dsn=4\.7\.5, status=deferred \(TLS is required, but our TLS engine is unavailable\)/,
+    'a grade of ciphers that is none: not with any other');
+ok($pi->grep_log(qr/TLS is not available: smtp_tls_mandatory_ciphers: strong is no grade of ciphers/),
+    'as the log says');
+ok(!$pi->grep_log(qr/key-exchange ECDHE \(P-384\)/), 'a curve nobody asks for');
+like(fate('r@curve-tls.example'), qr/status=sent/, 'a curve that is demanded');
+ok($pi->wait_log(qr/connection established to \Q$host:$port->{tls}\E: TLSv1\.3 .* key-exchange ECDHE \(P-384\)/),
+    'is used');
 
 # Certificates of our own: the key is in another process.
 like(fate('o@strict.example'), qr/status=deferred/,

@@ -209,38 +209,24 @@ shake(struct wire *w, struct holder *h)
 	return 0;
 }
 
-static void
-rules_plain(struct tls_rules *r)
-{
-	struct str bad;
-
-	memset(r, 0, sizeof(*r));
-	assert_int_equal(tls_rules_protocols(r, STR(">=TLSv1.2"), &bad), 0);
-	assert_int_equal(tls_rules_ciphers(r,
-			     STR("aNULL:-aNULL:HIGH:@STRENGTH")),
-	    0);
-	assert_int_equal(tls_rules_exclude(r, STR("aNULL, kRSA")), 0);
-}
+static const struct tls_rules plain = { .min = TLS1_2_VERSION,
+	.ciphers = "aNULL:-aNULL:HIGH:@STRENGTH:!aNULL:!kRSA" };
 
 static struct tls_ctx *
-server_ctx(struct pair *p, struct holder *h, const char *protocols,
-    const char *stamp)
+server_ctx(struct pair *p, struct holder *h, int version, const char *stamp)
 {
 	struct tls_cert cert = { .chain = buf_get(&p->chain), .key_id = 7 };
 	struct tls_set set = { .role = TLS_SERVER,
 		.certs = &cert,
 		.ncerts = 1,
 		.stamp = str_of(stamp),
-		.session_s = 3600 };
+		.session_s = 3600,
+		.rules = plain };
 	struct tls_ctx *ctx;
 	struct buf err;
-	struct str bad;
 
-	rules_plain(&set.rules);
-	if (protocols != NULL)
-		assert_int_equal(tls_rules_protocols(&set.rules,
-				     str_of(protocols), &bad),
-		    0);
+	if (version != 0)
+		set.rules.min = set.rules.max = version;
 	if (h == NULL)
 		cert.key = str_of(p->key_pem);
 	else
@@ -264,7 +250,7 @@ client_ctx(const char *trust)
 	struct tls_ctx *ctx;
 	struct buf err;
 
-	rules_plain(&set.rules);
+	set.rules = plain;
 	buf_init(&err, 1024);
 	ctx = tls_ctx_new(&set, &err);
 	if (ctx == NULL)
@@ -313,19 +299,23 @@ static void
 test_kinds(void **state)
 {
 	static const struct {
-		const char *kind, *protocols, *want;
+		const char *kind;
+		int version;
+		const char *want;
 	} v[] = {
-		{ "RSA", "TLSv1.3", "server-signature RSA-PSS (2048 bits)" },
-		{ "RSA", "TLSv1.2", "TLSv1.2 with cipher ECDHE-RSA-" },
-		{ "RSA", "TLSv1.1", NULL },
-		{ "P-256", "TLSv1.3",
+		{ "RSA", TLS1_3_VERSION,
+		    "server-signature RSA-PSS (2048 bits)" },
+		{ "RSA", TLS1_2_VERSION, "TLSv1.2 with cipher ECDHE-RSA-" },
+		{ "RSA", TLS1_1_VERSION, NULL },
+		{ "P-256", TLS1_3_VERSION,
 		    "server-signature ECDSA (P-256) server-digest SHA256" },
-		{ "P-384", "TLSv1.3",
+		{ "P-384", TLS1_3_VERSION,
 		    "server-signature ECDSA (P-384) server-digest SHA384" },
-		{ "P-256", "TLSv1.2", "TLSv1.2 with cipher ECDHE-ECDSA-" },
-		{ "ED25519", "TLSv1.3", "server-signature ED25519" },
-		{ "ED25519", "TLSv1.2", "TLSv1.2 with cipher ECDHE-ECDSA-" },
-		{ "ED448", "TLSv1.3", "server-signature ED448" },
+		{ "P-256", TLS1_2_VERSION, "TLSv1.2 with cipher ECDHE-ECDSA-" },
+		{ "ED25519", TLS1_3_VERSION, "server-signature ED25519" },
+		{ "ED25519", TLS1_2_VERSION,
+		    "TLSv1.2 with cipher ECDHE-ECDSA-" },
+		{ "ED448", TLS1_3_VERSION, "server-signature ED448" },
 	};
 
 	(void)state;
@@ -343,7 +333,7 @@ test_kinds(void **state)
 		h.key = tls_key_new(str_of(p.key_pem), &err);
 		assert_non_null(h.key);
 		assert_true(tls_key_fits(h.key, buf_get(&p.chain)));
-		sc = server_ctx(&p, &h, v[i].protocols, "25");
+		sc = server_ctx(&p, &h, v[i].version, "25");
 		cc = client_ctx(NULL);
 		wire_open(&w, sc, cc, NULL);
 		assert_int_equal(shake(&w, &h), v[i].want == NULL ? -1 : 1);
@@ -386,7 +376,7 @@ test_no_signature(void **state)
 	buf_init(&err, 1024);
 	buf_init(&h.tbs, TLS_TBS_MAX);
 	h.key = tls_key_new(str_of(p.key_pem), &err);
-	sc = server_ctx(&p, &h, NULL, "25");
+	sc = server_ctx(&p, &h, 0, "25");
 	cc = client_ctx(NULL);
 	for (int i = 0; i < 3; i++) {
 		struct wire w = { .woken = 0 };
@@ -537,7 +527,7 @@ test_many(void **state)
 	buf_init(&err, 1024);
 	h.key = tls_key_new(str_of(p.key_pem), &err);
 	cert.chain = buf_get(&p.chain);
-	rules_plain(&set.rules);
+	set.rules = plain;
 	sc = tls_ctx_new(&set, &err);
 	assert_non_null(sc);
 	for (size_t i = 0; i < MANY; i++) {
@@ -597,7 +587,7 @@ test_tickets(void **state)
 	for (int version = 2; version <= 3; version++)
 		for (size_t i = 0; i < NELEM(v); i++) {
 			struct tls_ctx *cc = client_ctx(NULL), *sc;
-			const char *pr = version == 2 ? "TLSv1.2" : "TLSv1.3";
+			int pr = version == 2 ? TLS1_2_VERSION : TLS1_3_VERSION;
 			struct tls_session *ses;
 			struct wire w = { .woken = 0 };
 			char c;
@@ -647,7 +637,7 @@ test_trust(void **state)
 	(void)state;
 	pair_make(&p, "P-256", "mail.example.com");
 	pair_make(&q, "P-256", "mail.example.com");
-	sc = server_ctx(&p, NULL, NULL, "25");
+	sc = server_ctx(&p, NULL, 0, "25");
 	for (int i = 0; i < 4; i++) {
 		struct tls_want want = { .sni = "mail.example.com",
 			.names = i == 0 ? good :
@@ -722,7 +712,7 @@ test_garbage(void **state)
 
 	(void)state;
 	pair_make(&p, "P-256", "mail.example.com");
-	sc = server_ctx(&p, NULL, NULL, "25");
+	sc = server_ctx(&p, NULL, 0, "25");
 	for (size_t i = 0; i < NELEM(v); i++) {
 		struct wire w = { .woken = 0 };
 		size_t n = i == 1 ? 10 : strlen(v[i]);
@@ -758,7 +748,7 @@ test_end(void **state)
 
 	(void)state;
 	pair_make(&p, "P-256", "mail.example.com");
-	sc = server_ctx(&p, NULL, NULL, "25");
+	sc = server_ctx(&p, NULL, 0, "25");
 	cc = client_ctx(NULL);
 	for (int i = 0; i < 2; i++) {
 		struct wire w = { .woken = 0 };
@@ -775,51 +765,6 @@ test_end(void **state)
 	tls_ctx_unref(&sc);
 	tls_ctx_unref(&cc);
 	pair_clear(&p);
-}
-
-static void
-test_rules(void **state)
-{
-	static const struct {
-		const char *text;
-		int result, min, max;
-		unsigned long without;
-	} v[] = {
-		{ "", 0, 0, 0, 0 },
-		{ ">=TLSv1.2", 0, TLS1_2_VERSION, 0, 0 },
-		{ ">=0303, <=TLSv1.3", 0, TLS1_2_VERSION, TLS1_3_VERSION, 0 },
-		{ "!SSLv2, !SSLv3, !TLSv1", 0, 0, 0,
-		    SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 },
-		{ "tlsv1.2:TLSv1.3", 0, 0, 0,
-		    SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 },
-		{ "TLSv2", -1, 0, 0, 0 },
-		{ ">=high", -1, 0, 0, 0 },
-		{ "!", -1, 0, 0, 0 },
-	};
-	struct tls_rules r;
-	struct str bad;
-
-	(void)state;
-	for (size_t i = 0; i < NELEM(v); i++) {
-		memset(&r, 0, sizeof(r));
-		assert_int_equal(tls_rules_protocols(&r, str_of(v[i].text),
-				     &bad),
-		    v[i].result);
-		if (v[i].result == -1)
-			continue;
-		assert_int_equal(r.min, v[i].min);
-		assert_int_equal(r.max, v[i].max);
-		assert_int_equal(r.without, v[i].without);
-	}
-	assert_int_equal(tls_rules_ciphers(&r, STR("HIGH")), 0);
-	assert_int_equal(tls_rules_exclude(&r, STR("aNULL, MD5 DES")), 0);
-	assert_string_equal(r.ciphers, "HIGH:!aNULL:!MD5:!DES");
-	assert_true(tls_rules_usable(&r));
-	assert_int_equal(tls_rules_exclude(&r, STR("ALL")), 0);
-	assert_false(tls_rules_usable(&r));
-	r.groups[0] = '\0';
-	assert_int_equal(tls_rules_groups(&r, STR("X25519 nosuch, P-256")), 0);
-	assert_string_equal(r.groups, "X25519:P-256");
 }
 
 static void
@@ -868,7 +813,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_pem),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_no_signature),
