@@ -23,6 +23,7 @@ struct super {
 	uint8_t states[8]; /* those queues that were named */
 	size_t nstates;
 	unsigned long deleted, held, released, requeued, expired;
+	bool used[128]; /* the letters of options that were given */
 };
 
 static void NORETURN
@@ -55,15 +56,35 @@ change_in(struct super *s, enum queue_op op, uint8_t state, const char *arg)
 	return count;
 }
 
+/* Of a message that was named; for ALL the log says it of each. */
+static void
+say_done(enum queue_op op, const char *id)
+{
+	static const struct {
+		enum queue_op op;
+		const char *what;
+	} words[] = { { QOP_HOLD, "placed on hold" },
+		{ QOP_RELEASE, "released from hold" },
+		{ QOP_DELETE, "removed" },
+		{ QOP_REQUEUE, "requeued" },
+		{ QOP_EXPIRE, "expired" } };
+
+	for (size_t i = 0; i < NELEM(words); i++)
+		if (words[i].op == op)
+			say("%s: %s", id, words[i].what);
+}
+
 static unsigned long
 change(struct super *s, enum queue_op op, const char *arg)
 {
 	unsigned long n = 0;
 
 	if (s->nstates == 0)
-		return change_in(s, op, 0, arg);
+		n = change_in(s, op, 0, arg);
 	for (size_t i = 0; i < s->nstates; i++)
 		n += change_in(s, op, s->states[i], arg);
+	if (n > 0 && strcmp(arg, "ALL") != 0)
+		say_done(op, arg);
 	return n;
 }
 
@@ -80,6 +101,7 @@ force_out(struct super *s, const char *arg)
 static void
 apply(struct super *s, char letter, const char *arg)
 {
+	s->used[(unsigned char)letter] = true;
 	switch (letter) {
 	case 'd':
 		s->deleted += change(s, QOP_DELETE, arg);
@@ -124,9 +146,9 @@ apply_lines(struct super *s, char letter)
 }
 
 static void
-summary(unsigned long n, const char *what)
+summary(bool used, unsigned long n, const char *what)
 {
-	if (n > 0)
+	if (used)
 		say("%s: %lu message%s", what, n, n == 1 ? "" : "s");
 }
 
@@ -206,11 +228,11 @@ cmd_postsuper(int argc, char *argv[])
 			apply_lines(&s, v[i].letter);
 		else
 			apply(&s, v[i].letter, v[i].arg);
-	summary(s.requeued, "Requeued");
-	summary(s.deleted, "Deleted");
-	summary(s.expired, "Force-expired");
-	summary(s.held, "Placed on hold");
-	summary(s.released, "Released from hold");
+	summary(s.used['r'], s.requeued, "Requeued");
+	summary(s.used['d'], s.deleted, "Deleted");
+	summary(s.used['e'] || s.used['f'], s.expired, "Force-expired");
+	summary(s.used['h'], s.held, "Placed on hold");
+	summary(s.used['H'] || s.used['f'], s.released, "Released from hold");
 	if (repair)
 		talk_close(&s.t);
 	free(v);

@@ -183,12 +183,25 @@ raw_value(struct shower *s, const char *name)
 	return NULL;
 }
 
+/* -n: is it in main.cf, under its name or its old one, or in -o? */
+static bool
+is_set(struct shower *s, const char *name)
+{
+	int id = param_find(str_of(name));
+
+	return eval_entry(&s->e, str_of(name)) != NULL ||
+	    (id != -1 && eval_param_entry(&s->e, (enum param_id)id) != NULL);
+}
+
 static void
 print_one(struct shower *s, const char *name)
 {
 	const char *raw = raw_value(s, name);
 	int id = param_find(str_of(name));
 	struct buf value;
+
+	if (raw != NULL && s->o->only_set && !is_set(s, name))
+		return;
 
 	if (raw == NULL) {
 		warn_of("%s: unknown parameter", name);

@@ -83,11 +83,12 @@ shown(const struct options *opt, struct str value, struct buf *decoded,
 }
 
 static void
-print_pair(struct str key, struct str value, bool with_key)
+print_pair(const struct options *opt, struct str key, struct str value,
+    bool with_key)
 {
 	if (with_key) {
 		fwrite(key.p, 1, key.n, stdout);
-		putchar('\t');
+		fputs(opt->alias ? ":\t" : "\t", stdout);
 	}
 	fwrite(value.p, 1, value.n, stdout);
 	putchar('\n');
@@ -104,7 +105,7 @@ query_one(struct queries *q, struct str key, bool with_key)
 			fflush(stdout);
 			say_fatal("%s", table_reason(q->t[i]));
 		case TABLE_FOUND:
-			print_pair(key,
+			print_pair(q->opt, key,
 			    shown(q->opt, buf_get(&q->value), &decoded,
 				table_name(q->t[i])),
 			    with_key);
@@ -171,7 +172,8 @@ list_pair(void *arg, struct str key, struct str value)
 	const struct listing *l = arg;
 	struct buf decoded = { 0 };
 
-	print_pair(key, shown(l->opt, value, &decoded, l->table), true);
+	print_pair(l->opt, key, shown(l->opt, value, &decoded, l->table),
+	    true);
 	buf_clear(&decoded);
 	return 0;
 }

@@ -68,7 +68,6 @@ set_notify(struct options *o, const char *value)
 	o->notify = (uint8_t)notify;
 }
 
-/* The DSN word; anything else is an old limit on what is returned. */
 static void
 set_ret(struct options *o, const char *value)
 {
@@ -76,6 +75,8 @@ set_ret(struct options *o, const char *value)
 
 	if (dsn_ret_parse(str_of(value), &ret) == 0)
 		o->ret = (uint8_t)ret;
+	else
+		warning("bad -R option value -- ignored");
 }
 
 static void

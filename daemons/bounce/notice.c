@@ -94,7 +94,7 @@ put_threading(const struct job *j, struct out *o)
 static void
 put_header(const struct job *j, struct out *o)
 {
-	struct str host = conf_str(j->b->conf, P_MYHOSTNAME);
+	struct str origin = conf_str(j->b->conf, P_MYORIGIN);
 	struct buf to;
 
 	buf_init(&to, ADDR_QUOTED_MAX);
@@ -105,7 +105,7 @@ put_header(const struct job *j, struct out *o)
 	    conf_is(j->b->conf, P_HEADER_FROM_FORMAT, "obsolete") ?
 		"From: MAILER-DAEMON@" STR_FMT " (Mail Delivery System)\n" :
 		"From: Mail Delivery System <MAILER-DAEMON@" STR_FMT ">\n",
-	    STR_ARG(host));
+	    STR_ARG(origin));
 	out_printf(o, "Subject: %s\nTo: ", subject_of(j));
 	out_text(o, buf_get(&to), ADDR_QUOTED_MAX, j->utf8, " ");
 	out_puts(o, "\nAuto-Submitted: auto-replied\n");

@@ -61,18 +61,32 @@ put_addr(const struct job *j, struct out *o, const char *field, struct str addr)
 	buf_clear(&q);
 }
 
-/* ORCPT as the client gave it; else the address before aliases. */
+/*
+ * ORCPT as the client gave it; else the address before aliases, which was ours
+ * where it has no domain.
+ */
 static void
 put_original(const struct job *j, struct out *o, const struct outcome *r)
 {
-	struct str s = r->rcpt.orcpt;
+	struct str s = r->rcpt.orcpt, orig = r->rcpt.orig;
+	struct buf whole;
 
 	if (s.n > 0) {
 		out_puts(o, "Original-Recipient: ");
 		out_text(o, s, ADDR_MAX, j->utf8, " ");
 		out_puts(o, "\n");
-	} else if (r->rcpt.orig.n > 0)
-		put_addr(j, o, "Original-Recipient", r->rcpt.orig);
+		return;
+	}
+	if (orig.n == 0)
+		return;
+	buf_init(&whole, 2 * ADDR_MAX);
+	buf_str(&whole, orig);
+	if (addr_domain(orig).n == 0) {
+		buf_putc(&whole, '@');
+		buf_str(&whole, conf_str(j->b->conf, P_MYORIGIN));
+	}
+	put_addr(j, o, "Original-Recipient", buf_get(&whole));
+	buf_clear(&whole);
 }
 
 const char *

@@ -97,6 +97,9 @@ mx.example.com
 END
 check(['-nH'], "made_up\nmail_name\nmydestination\nmyhostname\n", undef, 0,
     'names alone');
+check(['-n', 'mail_name', 'mydomain', 'made_up'],
+    "mail_name = Test \$made_up\nmade_up = 1\n", undef, 0,
+    'of those that are named, too');
 check(['mail_name', 'myhostname'],
     "mail_name = Test \$made_up\nmyhostname = mx.example.com\n", undef, 0,
     'in the order of the arguments');

@@ -256,6 +256,11 @@ check('newaliases', '', ['newaliases'], '', qr/ldap:\/x: nothing to rebuild/,
     0);
 ok(-s 'conf/aliases.db' && -s 'conf/lists/more.cdb',
     'every table of alias_database, in the configuration directory');
+my ($listed) = run('', 'postalias', '-s', 'hash:conf/aliases');
+like($listed, qr/^root:\tjoe\@example\.com, /m, 'postalias -s');
+check('postalias -q -', "root\nnobody\n", ['postalias', '-q', '-',
+    'hash:conf/aliases'], "root:\tjoe\@example.com, \"|/bin/prog a, b\"\n", '',
+    0);
 check('postalias -q', '', ['postalias', '-q', 'ROOT', 'hash:conf/aliases'],
     "joe\@example.com, \"|/bin/prog a, b\"\n", '', 0);
 check('a name with a blank', '', ['postalias', '-q', 'two words', 'conf/aliases'],

@@ -62,7 +62,7 @@ my @cases = (
 	['-N never', ['-N', 'never', $to], 0, qr/\A\z/, qr/^notify_flags: NEVER$/m],
 	['a bad -N', ['-N', 'perhaps', $to], 0, qr/warning: bad -N option value -- ignored/, qr/^recipient: (?!.*notify_flags)/ms],
 	['-R hdrs', ['-R', 'hdrs', $to], 0, qr/\A\z/, qr/^ret_flags: HDRS$/m],
-	['-R of old', ['-R', '10k', $to], 0, qr/\A\z/, qr/^recipient: (?!.*ret_flags)/ms],
+	['a bad -R', ['-R', '10k', $to], 0, qr/warning: bad -R option value -- ignored/, qr/^recipient: (?!.*ret_flags)/ms],
 	['-V', ['-V', 'an id+1', $to], 0, qr/\A\z/, qr/^envid: an id\+1$/m],
 	['a long -V', ['-V', 'x' x 101, $to], 0, qr/warning: too long -V option value -- ignored/, qr/^recipient: (?!.*envid)/ms],
 	['a bad -V', ['-V', "a\tb", $to], 0, qr/warning: bad syntax in -V option value -- ignored/, qr/^recipient: (?!.*envid)/ms],

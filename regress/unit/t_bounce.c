@@ -240,7 +240,7 @@ order(struct rig *r, struct bounce_make m, const struct rcpt *rcpts)
 }
 
 static const struct rcpt failed[] = {
-	{ "bob@far.test", "alias@mx.test", NULL, 0, EVENT_FAILED, "5.1.1",
+	{ "bob@far.test", "alias", NULL, 0, EVENT_FAILED, "5.1.1",
 	    "mail.far.test[192.0.2.7]:25",
 	    "host mail.far.test[192.0.2.7] said: 550 5.1.1 <bob@far.test>: no "
 	    "such person (in reply to RCPT TO command)" },
@@ -394,7 +394,7 @@ test_whole(void **state)
 	mark = xstrndup(mark + 10, strcspn(mark + 10, "\""));
 	date = xstrndup(r.text[0], strcspn(r.text[0], "\n"));
 	want = xasprintf("%s\n"
-	    "From: Mail Delivery System <MAILER-DAEMON@mx.test>\n"
+	    "From: Mail Delivery System <MAILER-DAEMON@origin.test>\n"
 	    "Subject: Undelivered Mail Returned to Sender\n"
 	    "To: al@b.test\n"
 	    "Auto-Submitted: auto-replied\n"
@@ -417,10 +417,11 @@ test_whole(void **state)
 	    "that.\n"
 	    "\n%40sThe mail system (Postern)\n"
 	    "\n"
-	    "<bob@far.test> (expanded from <alias@mx.test>): host\n"
-	    "    mail.far.test[192.0.2.7] said: 550 5.1.1 <bob@far.test>: no "
-	    "such\n"
-	    "    person (in reply to RCPT TO command)\n"
+	    "<bob@far.test> (expanded from <alias>): host "
+	    "mail.far.test[192.0.2.7]\n"
+	    "    said: 550 5.1.1 <bob@far.test>: no such person (in reply to "
+	    "RCPT TO\n"
+	    "    command)\n"
 	    "\n--%s\n"
 	    "Content-Description: Delivery report\n"
 	    "Content-Type: message/delivery-status\n"
@@ -432,7 +433,7 @@ test_whole(void **state)
 	    "Arrival-Date: Sat, 21 Nov 2026 13:00:00 +0000 (UTC)\n"
 	    "\n"
 	    "Final-Recipient: rfc822; bob@far.test\n"
-	    "Original-Recipient: rfc822; alias@mx.test\n"
+	    "Original-Recipient: rfc822; alias@origin.test\n"
 	    "Action: failed\n"
 	    "Status: 5.1.1\n"
 	    "Remote-MTA: dns; mail.far.test\n"
