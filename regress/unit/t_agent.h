@@ -385,7 +385,8 @@ play_command(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
 {
 	const struct broker_command *q = rec;
 	struct stage *s = arg;
-	int sv[2];
+	static int out = -1; /* where the message comes out */
+	int sv[2], p[2];
 
 	snprintf(stage_ran, sizeof(stage_ran), "%u %u " STR_FMT "|" STR_FMT,
 	    q->kind, q->uid, STR_ARG(q->user), STR_ARG(q->text));
@@ -394,6 +395,11 @@ play_command(struct chan *ch, uint64_t id, const void *rec, UNUSED int *fds,
 	stage_run = chan_new(s->loop, sv[0], &edge_run, SIDE_B, run_on_stage,
 	    run_gone, s);
 	chan_answer(ch, BROKER_COMMAND_OPEN, id, NULL, &sv[1]);
+	/* The launcher's part, and the process's. */
+	fd_close(&out);
+	assert_int_equal(pipe(p), 0);
+	out = p[0];
+	chan_tell(stage_run, RUN_STDIN, 0, NULL, &p[1]);
 	chan_tell(stage_run, RUN_READY, 0, NULL, NULL);
 }
 
@@ -401,11 +407,9 @@ static const struct chan_on job_on[] = { { DELIVER_FATE, play_fate },
 	{ 0, NULL } };
 static const struct chan_on lookup_on[] = { { LOOKUP_FIND, play_find },
 	{ LOOKUP_USER, play_user }, { LOOKUP_INCLUDE, play_include },
-	{ LOOKUP_COMMAND, play_sign },
-	{ 0, NULL } };
+	{ LOOKUP_COMMAND, play_sign }, { 0, NULL } };
 static const struct chan_on broker_on[] = { { BROKER_MAILBOX, play_mailbox },
-	{ BROKER_COMMAND, play_command },
-	{ 0, NULL } };
+	{ BROKER_COMMAND, play_command }, { 0, NULL } };
 
 /* Give the agent a job; runs until it is answered. */
 static UNUSED void
