@@ -279,7 +279,6 @@ void policy_hex(const struct policy *p, char out[POLICY_HEX]);
 const char *kind_name(enum policy_kind kind);
 int kind_parse(struct str s, enum policy_kind *out);
 void rights_names(uint32_t rights, struct buf *out);
-int right_parse(struct str s, uint32_t *out);
 void walls_names(uint32_t walls, struct buf *out);
 /* The name of one wall; NULL for a bit that is none. */
 const char *wall_name(uint32_t wall);

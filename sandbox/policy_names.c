@@ -165,17 +165,6 @@ kind_parse(struct str s, enum policy_kind *out)
 	return 0;
 }
 
-int
-right_parse(struct str s, uint32_t *out)
-{
-	uint64_t v;
-
-	if (named_find(right_table, s, &v) == -1)
-		return -1;
-	*out = (uint32_t)v;
-	return 0;
-}
-
 static void
 bits_names(const struct named *table, uint32_t bits, const char *sep,
     struct buf *out)

@@ -92,12 +92,13 @@ dead_bucket(struct sched *s, uint64_t key)
 static void
 dead_enter(struct sched *s, struct destination *d)
 {
+	struct sched_site site = { .transport = str_of(d->transport->name),
+		.nexthop = dest_nexthop(d),
+		.rcpt = str_make(d->name + d->nexthop_len, d->rcpt_len) };
 	struct destination **bp;
-	struct sched_site site;
 
 	if (s->ops.key == NULL)
 		return;
-	dest_show(d, &site);
 	d->key = s->ops.key(s->arg, &site);
 	bp = dead_bucket(s, d->key);
 	d->dead_next = *bp;
@@ -336,23 +337,6 @@ dest_trim(struct sched *s)
 		dest_free(s, d);
 	}
 	s->keep = false;
-}
-
-void
-dest_show(const struct destination *d, struct sched_site *out)
-{
-	*out = (struct sched_site){
-		.transport = str_of(d->transport->name),
-		.nexthop = dest_nexthop(d),
-		.rcpt = str_make(d->name + d->nexthop_len, d->rcpt_len),
-		.why = str_of(d->why),
-		.busy = d->busy,
-		.queued = d->queued,
-		.window = d->window.size,
-		.dead = d->state == DEST_DEAD,
-		.probing = d->state == DEST_PROBE,
-		.until_ms = alarm_is_set(&d->timer) ? d->timer.at_ms : 0,
-	};
 }
 
 /* --- life and death ------------------------------------------------------- */

@@ -357,12 +357,6 @@ journal_add_lazy(struct journal *j, struct journal_add *a)
 	STAILQ_INSERT_TAIL(&j->lazy, a, link);
 }
 
-bool
-journal_has_lazy(const struct journal *j)
-{
-	return !STAILQ_EMPTY(&j->lazy);
-}
-
 /* Let the thread run when there is something that it can do. */
 static void
 run_if_needed(struct journal *j)

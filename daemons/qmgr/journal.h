@@ -89,7 +89,6 @@ void journal_add_lazy(struct journal *j, struct journal_add *a);
 /* Give to the thread what was added; lazy ones only along with others. */
 void journal_kick(struct journal *j);
 void journal_kick_lazy(struct journal *j);
-bool journal_has_lazy(const struct journal *j);
 
 /* Call done() of what is finished.  Call it after each jobs_dispatch(). */
 void journal_collect(struct journal *j);

@@ -216,13 +216,9 @@ struct sched_outcome {
 	uint32_t delivered, bounced, put_off; /* in this round */
 };
 
-/* A destination, as it is shown. */
+/* A destination by its name; rcpt where each has one of its own. */
 struct sched_site {
 	struct str transport, nexthop, rcpt;
-	struct str why; /* of a dead one */
-	uint32_t busy, queued, window;
-	bool dead, probing;
-	int64_t until_ms; /* dead, or slowed down by a rate delay */
 };
 
 struct sched_ops {
@@ -241,7 +237,7 @@ struct sched_ops {
 
 	/*
 	 * The number the caller knows this destination by, for sched_dead().
-	 * NULL if it has none.  Must not depend on busy and the like.
+	 * NULL if it has none.
 	 */
 	uint64_t (*key)(void *arg, const struct sched_site *site);
 
@@ -421,10 +417,6 @@ struct sched_stats {
 };
 
 void sched_stats(const struct sched *s, struct sched_stats *out);
-
-/* Every destination in memory, in no order. */
-void sched_sites(const struct sched *s,
-    void (*fn)(void *arg, const struct sched_site *), void *arg);
 
 /*
  * Is the destination with this key dead (or being probed while enough mail

@@ -39,18 +39,3 @@ sched_flush_site(struct sched *s, struct str nexthop)
 {
 	sched_revive(s, &nexthop);
 }
-
-void
-sched_sites(const struct sched *s,
-    void (*fn)(void *arg, const struct sched_site *), void *arg)
-{
-	struct sched_site site;
-
-	for (size_t i = 0; i < s->hash_size; i++) {
-		for (const struct destination *d = s->hash[i]; d != NULL;
-		     d = d->hash_next) {
-			dest_show(d, &site);
-			fn(arg, &site);
-		}
-	}
-}

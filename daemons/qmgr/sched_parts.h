@@ -210,7 +210,6 @@ void dest_drain_later(struct sched *s, struct destination *d);
 bool dest_drain(struct sched *s, uint32_t units);
 void dest_timers(struct sched *s);
 void dest_free_all(struct sched *s);
-void dest_show(const struct destination *d, struct sched_site *out);
 
 static inline struct str
 dest_nexthop(const struct destination *d)

@@ -250,14 +250,6 @@ find_link(const struct chan *ch)
 	return NULL;
 }
 
-unsigned
-boot_peer_instance(const struct chan *ch)
-{
-	struct link *k = find_link(ch);
-
-	return k == NULL ? 0 : k->instance;
-}
-
 const char *
 boot_peer_name(struct chan *ch)
 {
@@ -415,7 +407,7 @@ boot_let_go(struct chan *ch)
 	on_peer_gone(ch, NULL, boot.arg);
 }
 
-static struct chan *
+static void
 link_up(const struct boot_peer *p, int fd, unsigned instance, uint32_t pid)
 {
 	struct link *k = xcalloc(1, sizeof(*k));
@@ -429,13 +421,6 @@ link_up(const struct boot_peer *p, int fd, unsigned instance, uint32_t pid)
 		*p->single = k->ch;
 	if (p->up != NULL)
 		p->up(k->ch, instance, pid, boot.arg);
-	return k->ch;
-}
-
-struct chan *
-boot_adopt(const struct boot_peer *peer, int fd, unsigned instance)
-{
-	return link_up(peer, fd, instance, 0);
 }
 
 static const struct boot_peer *

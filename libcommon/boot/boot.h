@@ -127,16 +127,7 @@ void boot_let_go(struct chan *ch);
 void boot_want(const char *component, unsigned instance, bool replace,
     void (*fn)(int error, void *arg), void *arg);
 
-/* The instance at the other end of a channel that boot made. */
-unsigned boot_peer_instance(const struct chan *ch);
-/* The component there. */
+/* The component at the other end of a channel that boot made. */
 const char *boot_peer_name(struct chan *ch);
-
-/*
- * Take over a channel that came as the answer to a request (a mailbox) as if
- * it had been granted: `peer` names handlers and callbacks.
- */
-struct chan *boot_adopt(const struct boot_peer *peer, int fd,
-    unsigned instance);
 
 #endif

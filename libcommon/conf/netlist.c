@@ -205,61 +205,6 @@ match_word(struct conf_list list, struct str word, match_table_fn *fn,
 	return MATCH_NO;
 }
 
-/* 192.0.2.1, then 192.0.2, 192.0, 192; an IPv6 address as it is. */
-static enum match
-addr_in_table(const struct conf_item *it, struct str addr, match_table_fn *fn,
-    void *arg)
-{
-	enum match m = ask(fn, arg, it, addr);
-	ptrdiff_t dot;
-
-	while (m == MATCH_NO && str_chr(addr, ':') == -1 &&
-	    (dot = str_rchr(addr, '.')) > 0) {
-		addr = str_sub(addr, 0, (size_t)dot);
-		m = ask(fn, arg, it, addr);
-	}
-	return m;
-}
-
-static enum match
-client_is(const struct conf_item *it, struct str name, struct str addr,
-    const struct net *client, bool parents, match_table_fn *fn, void *arg)
-{
-	enum match m = MATCH_NO;
-	struct net block;
-
-	if (it->kind == CONF_TABLE) {
-		if (name.n > 0)
-			m = domain_in_table(it, name, parents, fn, arg);
-		return m == MATCH_NO ? addr_in_table(it, addr, fn, arg) : m;
-	}
-	if (net_parse(it->text, &block, NULL) == 0)
-		return client != NULL && net_contains(&block, client) ?
-		    MATCH_YES :
-		    MATCH_NO;
-	return name.n > 0 && domain_is(it->text, name, parents) ? MATCH_YES :
-								  MATCH_NO;
-}
-
-enum match
-match_client(struct conf_list list, struct str name, struct str addr,
-    bool parents, match_table_fn *fn, void *arg)
-{
-	struct net client;
-	bool known = net_parse(addr, &client, NULL) == 0;
-
-	for (size_t i = 0; i < list.n; i++) {
-		enum match m = client_is(&list.v[i], name, addr,
-		    known ? &client : NULL, parents, fn, arg);
-
-		if (m == MATCH_YES)
-			return verdict(&list.v[i]);
-		if (m == MATCH_RETRY)
-			return m;
-	}
-	return MATCH_NO;
-}
-
 bool
 match_parents(const struct conf *c, const char *list)
 {

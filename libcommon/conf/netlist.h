@@ -49,15 +49,6 @@ typedef enum match
 match_table_fn(void *arg, const struct conf_item *table, struct str key);
 
 /*
- * A client in a list of networks such as mynetworks.  name is the verified
- * host name, or empty, for lists that also name domains.  The first item
- * that matches decides, ! turns it round.  Tables are asked for the name, its
- * parents, the address, and for IPv4 the shorter prefixes of whole bytes.
- */
-enum match match_client(struct conf_list list, struct str name, struct str addr,
-    bool parents, match_table_fn *fn, void *arg);
-
-/*
  * A domain in a list such as relay_domains.  With parents, an item also
  * stands for its subdomains; without, an item .domain does.
  */

@@ -145,50 +145,6 @@ tls_facts(struct tls *t)
 	return f;
 }
 
-static void
-add_der(struct buf *out, unsigned char *der, int n)
-{
-	if (n > 0)
-		buf_add(out, der, (size_t)n);
-	OPENSSL_free(der);
-}
-
-void
-tls_peer_cert(struct tls *t, struct buf *out)
-{
-	X509 *cert = SSL_get0_peer_certificate(t->ssl);
-	unsigned char *der = NULL;
-
-	if (cert != NULL)
-		add_der(out, der, i2d_X509(cert, &der));
-}
-
-void
-tls_peer_key(struct tls *t, struct buf *out)
-{
-	X509 *cert = SSL_get0_peer_certificate(t->ssl);
-	unsigned char *der = NULL;
-
-	if (cert != NULL)
-		add_der(out, der,
-		    i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der));
-}
-
-int
-tls_fingerprint(struct str der, const char *digest, struct buf *out)
-{
-	unsigned char md[EVP_MAX_MD_SIZE];
-	size_t n = 0;
-
-	if (EVP_Q_digest(NULL, digest, NULL, der.p, der.n, md, &n) != 1) {
-		ERR_clear_error();
-		return -1;
-	}
-	for (size_t i = 0; i < n; i++)
-		buf_printf(out, "%s%02X", i == 0 ? "" : ":", md[i]);
-	return 0;
-}
-
 /* --- the line ------------------------------------------------------------- */
 
 static void

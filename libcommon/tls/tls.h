@@ -222,12 +222,6 @@ struct tls_facts {
 };
 const struct tls_facts *tls_facts(struct tls *t);
 
-/* The peer's certificate, and its public key, DER; empty without. */
-void tls_peer_cert(struct tls *t, struct buf *out);
-void tls_peer_key(struct tls *t, struct buf *out);
-/* Fingerprint by a digest of this name, `AB:CD:...`; -1: no such digest. */
-int tls_fingerprint(struct str der, const char *digest, struct buf *out);
-
 /*
  * `Anonymous TLS connection established from WHERE: TLSv1.3 with cipher ...`
  * (a client's is `to WHERE`).

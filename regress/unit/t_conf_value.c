@@ -344,7 +344,7 @@ test_match(void **state)
 {
 	/* clang-format off */
 	static const struct {
-		char what; /* d domain, p with parents, c client, w word */
+		char what; /* d domain, p with parents, w word */
 		const char *list, *key; enum match want;
 	} cases[] = {
 		{ 'd', "example.com", "EXAMPLE.com", MATCH_YES },
@@ -365,15 +365,6 @@ test_match(void **state)
 		{ 'd', "fail:x b.com", "b.com", MATCH_RETRY },
 		{ 'd', "b.com fail:x", "b.com", MATCH_YES },
 		{ 'd', "", "b.com", MATCH_NO },
-		{ 'c', "127.0.0.0/8 [::1]/128", "::1", MATCH_YES },
-		{ 'c', "!10.1.0.0/16 10.0.0.0/8", "10.1.2.3", MATCH_NO },
-		{ 'c', "!10.1.0.0/16 10.0.0.0/8", "10.2.2.3", MATCH_YES },
-		{ 'c', "hash:10.1", "10.1.2.3", MATCH_YES },
-		{ 'c', "hash:10.2", "10.1.2.3", MATCH_NO },
-		{ 'c', "hash:::1", "::1", MATCH_YES },
-		{ 'c', "client.example", "10.1.2.3", MATCH_YES },
-		{ 'c', "other.example", "10.1.2.3", MATCH_NO },
-		{ 'c', "0.0.0.0/0", "unknown", MATCH_NO },
 		{ 'w', "root static:any", "ROOT", MATCH_YES },
 		{ 'w', "!root static:bin", "bin", MATCH_YES },
 	};
@@ -386,10 +377,7 @@ test_match(void **state)
 		struct str key = str_of(cases[i].key);
 		enum match got;
 
-		if (cases[i].what == 'c')
-			got = match_client(list, STR("client.example"), key,
-			    false, table, NULL);
-		else if (cases[i].what == 'w')
+		if (cases[i].what == 'w')
 			got = match_word(list, key, table, NULL);
 		else
 			got = match_domain(list, key, cases[i].what == 'p',

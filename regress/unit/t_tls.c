@@ -632,7 +632,6 @@ test_trust(void **state)
 	struct tls_ctx *sc, *cc;
 	struct pair p, q;
 	struct wire w = { .woken = 0 };
-	struct buf der, fp;
 
 	(void)state;
 	pair_make(&p, "P-256", "mail.example.com");
@@ -682,17 +681,6 @@ test_trust(void **state)
 		assert_int_equal(tls_facts(w.client)->trust,
 		    i == 0 ? TLS_VERIFIED : TLS_UNTRUSTED);
 		assert_int_equal(tls_facts(w.client)->by_dane, i == 0);
-		buf_init(&der, 65536);
-		buf_init(&fp, 1024);
-		tls_peer_cert(w.client, &der);
-		assert_true(str_eq(buf_get(&der), buf_get(&p.chain)));
-		assert_int_equal(tls_fingerprint(buf_get(&der), "sha256", &fp),
-		    0);
-		assert_int_equal(fp.len, 32 * 3 - 1);
-		assert_int_equal(tls_fingerprint(buf_get(&der), "none", &fp),
-		    -1);
-		buf_clear(&der);
-		buf_clear(&fp);
 		wire_close(&w);
 		tls_ctx_unref(&cc);
 	}
