@@ -334,18 +334,22 @@ send_forged(struct rogue_target *t, const struct forged *f)
 	return send_raw(t, f->data, f->len, fds, f->nfds);
 }
 
-/* The n-th thing that ends a channel. */
+/* The n-th thing that ends a channel; behind the last comes the first. */
 static void
 break_made_up(struct rogue_target *t, unsigned n)
 {
 	static struct forged f;
-	struct forger fr = t->fr;
+	struct forger fr = t->fr,
+		      first = { .edge = fr.edge,
+			      .from = fr.from,
+			      .seed = fr.seed };
 
-	t->fr = (struct forger){ .edge = fr.edge,
-		.from = fr.from,
-		.seed = fr.seed };
-	while (n > 0 && next(t, &f))
-		n -= f.end == FORGE_CLOSED;
+	t->fr = first;
+	while (n > 0)
+		if (next(t, &f))
+			n -= f.end == FORGE_CLOSED;
+		else
+			t->fr = first;
 	t->fr = fr;
 	if (send_forged(t, &f))
 		rogue_broke(t, f.name);
