@@ -141,9 +141,11 @@ read_head(struct message *m)
 		m->ret = (uint8_t)head.ret;
 		m->sender = str_dup(head.sender);
 		m->envid = str_dup(head.attr[ENV_A_ENVID]);
-		while ((k = env_read_edit(&r, &edit)) == 1)
+		while ((k = env_read_edit(&r, &edit)) == 1) {
+			m->size += edit.ins.n - edit.del;
 			if (env_put_edit(&m->edits, &edit) == -1)
 				break;
+		}
 	}
 	m->place = env_tell(&r);
 	env_close(&r);
@@ -211,7 +213,7 @@ message_new(struct qmgr *q, uint64_t qid, bool fresh, enum sched_source from)
 		message_free(m);
 		return NULL;
 	}
-	m->size = si.size;
+	m->size += si.size;
 	m->nrcpts = m->left = si.nrcpts;
 	m->active_us = qmgr_wall_us();
 	read_events(m, &info.owed, &info.warned);

@@ -148,6 +148,7 @@ state_of(const struct listing *l, enum store_state st)
 	return QSTATE_INCOMING;
 }
 
+/* The size is that with its edits, which have been read. */
 static void
 send_entry(struct listing *l, const struct store_info *si,
     const struct envelope *head, struct str reason, uint8_t flags)
@@ -214,6 +215,29 @@ send_rcpts(struct listing *l, struct store_look *look, struct str events)
 	return l->credit > 0;
 }
 
+/* The first of it: 0, or -1 when its envelope cannot be read. */
+static int
+show_entry(struct listing *l, struct store_look *look, struct str reason,
+    uint8_t flags)
+{
+	char sender[ADDR_MAX];
+	struct envelope head;
+	struct env_edit edit;
+	int k = env_read_head(&look->env, &head);
+
+	/* What was read is valid until more is. */
+	if (k == 0) {
+		head.sender = str_sub(head.sender, 0, sizeof(sender));
+		if (head.sender.n > 0)
+			memcpy(sender, head.sender.p, head.sender.n);
+		head.sender.p = sender;
+		while ((k = env_read_edit(&look->env, &edit)) == 1)
+			look->info.size += edit.ins.n - edit.del;
+	}
+	send_entry(l, &look->info, k == 0 ? &head : NULL, reason, flags);
+	return k;
+}
+
 /* Continue with the message at hand: 1 when done with it, 0 without credit. */
 static int
 show(struct listing *l)
@@ -235,10 +259,10 @@ show(struct listing *l)
 		events = str_make(l->events, l->events_len);
 	else
 		read_events(l, events, &reason, &flags);
-	k = env_read_head(&look.env, &head);
 	if (!l->begun)
-		send_entry(l, &look.info, k == 0 ? &head : NULL, reason, flags);
-	else if (k == 0 && l->place.off != 0)
+		k = show_entry(l, &look, reason, flags);
+	else if ((k = env_read_head(&look.env, &head)) == 0 &&
+	    l->place.off != 0)
 		k = env_seek(&look.env, &l->place);
 	k = k == -1 || l->detail == 0 ? 1 : send_rcpts(l, &look, events);
 	if (k == 0 && l->events == NULL) {

@@ -100,7 +100,7 @@ struct message {
 	struct sched_msg *sm; /* NULL: over, but for a notice of it */
 	int64_t arrival_us;
 	int64_t active_us;
-	uint64_t size;
+	uint64_t size; /* as it goes out: with its edits */
 	uint32_t flags;
 	uint32_t nrcpts;
 	uint32_t left; /* recipients not settled */
