@@ -79,8 +79,8 @@ bare_newline(struct session *s)
 	if (m->bare_seen || s->sv->bare < BARE_NOTE || m->lone_dot)
 		return;
 	m->bare_seen = true;
-	session_log(s, "bare <LF> received after DATA from %s",
-	    session_peer(s));
+	session_log(s, "bare <LF> received after %s from %s",
+	    verb_name(s->verb), session_peer(s));
 }
 
 static void
@@ -99,10 +99,17 @@ end_line(struct session *s, struct str piece, bool with_cr)
 	}
 }
 
-static void
-end_data(struct session *s)
+void
+data_end(struct session *s)
 {
-	s->mail->ended = true;
+	struct mail *m = s->mail;
+
+	/* Chunks may end anywhere; a message ends with a line. */
+	if (m->chunked && m->held == HELD_CR)
+		emit(s, STR("\r"), false);
+	if (m->chunked && (!m->line_start || m->held == HELD_CR))
+		end_line(s, STR_NONE, true);
+	m->ended = true;
 	s->state = ST_COMMAND;
 	data_flush(s);
 	submit_message(s);
@@ -121,7 +128,7 @@ dot_line(struct session *s, bool with_cr)
 	struct mail *m = s->mail;
 
 	if (with_cr ? m->crlf : (m->lone_dot && m->all_bare))
-		end_data(s);
+		data_end(s);
 	else
 		end_line(s, STR("."), with_cr);
 }
@@ -160,7 +167,7 @@ decide_held(struct session *s, char c)
 	default:
 		break;
 	}
-	if (m->line_start && c == '.') {
+	if (m->line_start && c == '.' && !m->chunked) {
 		m->line_start = false;
 		m->held = HELD_DOT;
 		return true;
@@ -192,9 +199,11 @@ take_stretch(struct session *s, struct str *in)
 void
 data_take(struct session *s, struct str *in)
 {
-	while (in->n > 0 && s->state == ST_DATA) {
+	while (in->n > 0 &&
+	    (s->state == ST_DATA || s->state == ST_CHUNK)) {
 		if ((s->mail->held != HELD_NOTHING ||
-			(s->mail->line_start && in->p[0] == '.')) &&
+			(s->mail->line_start && in->p[0] == '.' &&
+			    !s->mail->chunked)) &&
 		    decide_held(s, in->p[0]))
 			*in = str_sub(*in, 1, in->n);
 		else if (s->mail->held == HELD_NOTHING)
@@ -251,11 +260,9 @@ data_begin(struct session *s)
 	m->all_bare = s->bare_line;
 	m->lone_dot = s->sv->bare == BARE_ALLOW ||
 	    netlist_has(&s->sv->bare_ok, &s->client);
-	reply(s, "354 End data with <CR><LF>.<CR><LF>");
-	s->state = ST_DATA;
 }
 
-static void
+bool
 data_slot(struct session *s)
 {
 	struct mail *m = s->mail;
@@ -263,12 +270,12 @@ data_slot(struct session *s)
 	m->slot = slots_take(&s->w->slots, s);
 	if (m->slot != NULL) {
 		data_begin(s);
-		return;
+		return true;
 	}
 	session_warn(s, "no queue file for %s: is the queue manager there?",
 	    session_peer(s));
 	reject(s, 451, DSN(4, 3, 0), "Error: queue file write error");
-	mail_reset(s);
+	return false;
 }
 
 static void
@@ -277,37 +284,64 @@ on_slot(void *arg)
 	session_wake(arg);
 }
 
+void
+data_wait(struct session *s, void (*then)(struct session *s))
+{
+	if (s->w->slots.nfree > 0) {
+		then(s);
+		return;
+	}
+	s->swait.cb = on_slot;
+	s->swait.arg = s;
+	slots_wait(&s->w->slots, &s->swait);
+	session_wait(s, WAIT_SLOT, then, WAIT_SLOT_MS);
+}
+
+void
+data_restrict(struct session *s, void (*then)(struct session *s))
+{
+	static const enum stage stages[] = { STAGE_DATA };
+
+	if (s->sv->data.n > 0)
+		session_restrict(s, stages, NELEM(stages), then);
+	else
+		then(s);
+}
+
+static void
+data_go(struct session *s)
+{
+	if (data_slot(s)) {
+		reply(s, "354 End data with <CR><LF>.<CR><LF>");
+		s->state = ST_DATA;
+	} else
+		mail_reset(s);
+}
+
 static void
 data_checked(struct session *s)
 {
-	if (eval_refused(s)) {
+	if (eval_refused(s))
 		mail_reset(s);
-	} else if (s->w->slots.nfree > 0) {
-		data_slot(s);
-	} else {
-		s->swait.cb = on_slot;
-		s->swait.arg = s;
-		slots_wait(&s->w->slots, &s->swait);
-		session_wait(s, WAIT_SLOT, data_slot, WAIT_SLOT_MS);
-	}
+	else
+		data_wait(s, data_go);
 }
 
 void
 verb_data(struct session *s, struct str arg)
 {
-	static const enum stage stages[] = { STAGE_DATA };
 	struct mail *m = s->mail;
 
 	if (m == NULL) {
 		reject(s, 503, DSN(5, 5, 1), "Error: need RCPT command");
 	} else if (arg.n > 0) {
 		reject(s, 501, DSN(5, 5, 4), "Syntax: DATA");
+	} else if (m->chunked) {
+		reject(s, 503, DSN(5, 5, 1), "Error: DATA after BDAT");
 	} else if (m->nrcpts == 0) {
 		reject(s, 554, DSN(5, 5, 1), "Error: no valid recipients");
 		mail_reset(s);
-	} else if (s->sv->data.n > 0) {
-		session_restrict(s, stages, NELEM(stages), data_checked);
 	} else {
-		data_checked(s);
+		data_restrict(s, data_checked);
 	}
 }

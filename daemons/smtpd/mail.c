@@ -465,6 +465,10 @@ rcpt_order(struct session *s)
 		reject(s, 503, DSN(5, 5, 1), "Error: need MAIL command");
 		return false;
 	}
+	if (m->chunked) {
+		reject(s, 503, DSN(5, 5, 1), "Error: RCPT after BDAT");
+		return false;
+	}
 	if (m->nrcpts >= s->sv->rcpt_max) {
 		reject(s, 452, DSN(4, 5, 3), "Error: too many recipients");
 		s->verb_excused = m->over++ < s->sv->rcpt_overshoot;

@@ -1,6 +1,6 @@
 DAEMONS += smtpd
 smtpd_LIBS = $(TLS_LIBS)
-smtpd_SRCS := main.c conn.c data.c etrn.c mail.c peers.c reply.c resolver.c \
+smtpd_SRCS := main.c chunk.c conn.c data.c etrn.c mail.c peers.c reply.c resolver.c \
 	restrict.c restrict_access.c restrict_dns.c restrict_rules.c rules.c secure.c service.c \
 	session.c slots.c submit.c verbs.c worker.c
 t_smtpd_session_USES := smtpd

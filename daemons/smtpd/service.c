@@ -221,6 +221,7 @@ static const struct {
 	{ "DSN", EHLO_DSN },
 	{ "ETRN", EHLO_ETRN },
 	{ "STARTTLS", EHLO_STARTTLS },
+	{ "CHUNKING", EHLO_CHUNKING },
 };
 
 static void

@@ -33,7 +33,8 @@ enum bare_newline {
 #define EHLO_DSN 0x020
 #define EHLO_ETRN 0x040
 #define EHLO_STARTTLS 0x080
-#define EHLO_ALL 0x0ff
+#define EHLO_CHUNKING 0x100
+#define EHLO_ALL 0x1ff
 
 struct service {
 	unsigned refs;

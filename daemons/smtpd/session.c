@@ -99,15 +99,22 @@ log_disconnect(struct session *s)
 	buf_clear(&b);
 }
 
+/* Is what arrives no command? */
+static bool
+is_content(const struct session *s)
+{
+	return s->state == ST_DATA || s->state == ST_CHUNK;
+}
+
 /* Where it was when it ended: `RCPT`, `DATA (1234 bytes)`, `CONNECT`. */
 static const char *
 where(const struct session *s)
 {
 	static char text[64];
 
-	if (s->state == ST_DATA && s->mail != NULL) {
-		snprintf(text, sizeof(text), "DATA (%" PRId64 " bytes)",
-		    s->mail->size);
+	if (is_content(s) && s->mail != NULL) {
+		snprintf(text, sizeof(text), "%s (%" PRId64 " bytes)",
+		    verb_name(s->verb), s->mail->size);
 		return text;
 	}
 	if (s->wait == WAIT_COMMIT)
@@ -401,7 +408,7 @@ settle(struct session *s)
 {
 	if (s->wait != WAIT_NOTHING)
 		return;
-	if (s->running && s->state != ST_DATA)
+	if (s->running && !is_content(s))
 		verb_end(s);
 	if (s->wait != WAIT_NOTHING || s->state != ST_COMMAND)
 		return;
@@ -494,7 +501,7 @@ session_stop(struct session *s)
 bool
 session_listens(const struct session *s)
 {
-	return (s->state == ST_COMMAND || s->state == ST_DATA) &&
+	return (s->state == ST_COMMAND || is_content(s)) &&
 	    s->wait == WAIT_NOTHING && s->out.len < OUT_HIGH;
 }
 
@@ -550,6 +557,9 @@ pump(struct session *s, struct str *v)
 		if (s->state == ST_DATA) {
 			data_take(s, v);
 			settle(s);
+		} else if (s->state == ST_CHUNK) {
+			chunk_take(s, v);
+			settle(s);
 		} else if (!take_line(s, v)) {
 			break;
 		}
@@ -586,7 +596,7 @@ more_time(struct session *s, size_t n)
 
 	if (!s->sv->per_request)
 		s->deadline = full;
-	else if (s->state == ST_DATA)
+	else if (is_content(s))
 		s->deadline += (int64_t)n * 1000 / s->sv->data_rate;
 	if (s->deadline > full)
 		s->deadline = full;

@@ -32,6 +32,7 @@ enum session_state {
 	ST_GREET, /* the greeting waits for the client's name */
 	ST_COMMAND,
 	ST_DATA,    /* content arrives */
+	ST_CHUNK,   /* the same, of a size that was told (BDAT) */
 	ST_CLOSING, /* output is to leave, then it is over */
 	ST_DEAD,
 };
@@ -58,6 +59,7 @@ enum verb_id {
 	VERB_MAIL,
 	VERB_RCPT,
 	VERB_DATA,
+	VERB_BDAT,
 	VERB_RSET,
 	VERB_NOOP,
 	VERB_VRFY,
@@ -102,6 +104,7 @@ struct mail {
 	bool lone_dot;	 /* <LF>.<LF> may end it, where all lines are such */
 	uint8_t held;	 /* bytes whose meaning the next one decides */
 	bool ended;
+	bool chunked; /* it comes by BDAT */
 };
 
 /* Counts of one command. */
@@ -147,6 +150,10 @@ struct session {
 	bool denied;	/* access was refused as it connected */
 	bool pipelined; /* out of turn, noted once */
 	bool bare_line; /* the command's line ended in a bare LF */
+
+	/* BDAT: what was told of the chunk, and what is yet to come. */
+	uint64_t chunk_size, chunk_left;
+	bool chunk_last;
 
 	struct mail *mail;
 	struct eval *eval; /* NULL until a restriction is looked at */
@@ -293,10 +300,25 @@ void verb_etrn(struct session *s, struct str arg);
 void verb_data(struct session *s, struct str arg);
 /* Take content from the front of *in. */
 void data_take(struct session *s, struct str *in);
+/* All of it is here. */
+void data_end(struct session *s);
+/*
+ * What comes before it: the restrictions, waiting for a slot, and taking it;
+ * false when there is none, which the client was told.
+ */
+void data_restrict(struct session *s, void (*then)(struct session *s));
+void data_wait(struct session *s, void (*then)(struct session *s));
+bool data_slot(struct session *s);
 /* Write out what is buffered. */
 void data_flush(struct session *s);
+/* --- chunk.c -------------------------------------------------------------- */
+void verb_bdat(struct session *s, struct str arg);
+/* Take the chunk, or what is there of it, from the front of *in. */
+void chunk_take(struct session *s, struct str *in);
 /* --- submit.c ------------------------------------------------------------- */
 void submit_message(struct session *s);
+/* Was there something wrong with it?  Then it is refused, and over. */
+bool submit_faulty(struct session *s);
 
 #define WAIT_ANSWER_MS 100000 /* for a component's answer */
 #define WAIT_NAME_MS 20000    /* for the client's name */

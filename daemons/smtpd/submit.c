@@ -163,8 +163,8 @@ end_checked(struct session *s)
 	}
 }
 
-static bool
-is_faulty(struct session *s)
+bool
+submit_faulty(struct session *s)
 {
 	struct mail *m = s->mail;
 
@@ -192,7 +192,7 @@ submit_message(struct session *s)
 {
 	static const enum stage stages[] = { STAGE_END };
 
-	if (is_faulty(s))
+	if (submit_faulty(s))
 		return;
 	if (s->sv->end.n > 0)
 		session_restrict(s, stages, NELEM(stages), end_checked);

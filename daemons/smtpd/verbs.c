@@ -29,6 +29,8 @@ static void verb_unknown(struct session *s, struct str arg);
 #define VERB_ALWAYS 0x4
 /* Allowed in the clear where TLS is a must. */
 #define VERB_CLEAR 0x8
+/* What is behind it belongs to it. */
+#define VERB_CONTENT 0x10
 
 static const struct verb {
 	const char *name;
@@ -44,6 +46,7 @@ static const struct verb {
 	[VERB_MAIL] = { "MAIL", verb_mail, 0 },
 	[VERB_RCPT] = { "RCPT", verb_rcpt, 0 },
 	[VERB_DATA] = { "DATA", verb_data, VERB_LAST },
+	[VERB_BDAT] = { "BDAT", verb_bdat, VERB_CONTENT },
 	[VERB_RSET] = { "RSET", verb_rset, VERB_LIMIT },
 	[VERB_NOOP] = { "NOOP", verb_noop,
 	    VERB_LAST | VERB_LIMIT | VERB_CLEAR },
@@ -126,7 +129,7 @@ note_pipelining(struct session *s, struct str what)
 static bool
 spoke_early(struct session *s, const struct verb *v)
 {
-	if (s->behind.n == 0 ||
+	if (s->behind.n == 0 || (v->flags & VERB_CONTENT) != 0 ||
 	    (s->esmtp && (s->sv->ehlo & EHLO_PIPELINING) != 0 &&
 		(v->flags & VERB_LAST) == 0))
 		return false;
@@ -276,6 +279,7 @@ helo_done(struct session *s)
 		ehlo_line(s, &b, EHLO_ENHANCED, "ENHANCEDSTATUSCODES");
 		ehlo_line(s, &b, EHLO_8BITMIME, "8BITMIME");
 		ehlo_line(s, &b, EHLO_DSN, "DSN");
+		ehlo_line(s, &b, EHLO_CHUNKING, "CHUNKING");
 	}
 	reply_answer(s, (struct answer){ 250, DSN_NONE, buf_get(&b) });
 	buf_clear(&b);
@@ -363,7 +367,7 @@ verb_help(struct session *s, struct str arg)
 {
 	(void)arg;
 	replyf(s, 214, DSN(2, 0, 0),
-	    "Commands: HELO EHLO MAIL RCPT DATA "
+	    "Commands: HELO EHLO MAIL RCPT DATA BDAT "
 	    "RSET NOOP VRFY ETRN HELP QUIT");
 }
 

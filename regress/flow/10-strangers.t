@@ -183,7 +183,8 @@ my $c = $pi->smtp;
 is($c->banner->{raw}, "220 mx.test.example ESMTP Postern\r\n", 'banner');
 is($c->cmd('EHLO client.example')->{raw}, join("\r\n",
     '250-mx.test.example', '250-PIPELINING', "250-SIZE $size", '250-VRFY', '250-ETRN',
-    '250-ENHANCEDSTATUSCODES', '250-8BITMIME', '250 DSN', ''),
+    '250-ENHANCEDSTATUSCODES', '250-8BITMIME', '250-DSN',
+    '250 CHUNKING', ''),
     'EHLO, line by line');
 is($c->cmd('HELO client.example')->{raw}, "250 mx.test.example\r\n", 'HELO');
 like($c->cmd('HELO')->{raw}, qr/^501 Syntax: HELO hostname\r\n/, 'HELO alone');

@@ -55,12 +55,13 @@ for my $form ('HELO %s', 'EHLO a%sb', 'MAIL FROM:<%s>', 'MAIL FROM:<a%sb@c.examp
 		my $cmd = sprintf $form, chr $byte;
 		# What is a good command is not meant here.
 		next if $cmd =~ /^(?:quit|data|starttls|turn)\s*$/i ||
-		    $cmd =~ /^rset\s*$/i;
+		    $cmd =~ /^rset\s*$/i || $cmd =~ /^bdat \d/i;
 		my $r = $c->cmd($cmd);
 		push @bad, sprintf '%#x: %s', $byte, $r->{text}
 		    if $r->{code} < 200 || $r->{code} > 599;
-		# What looks like a header ends the session.
-		if (!$r->{code} || $r->{code} == 221) {
+		# What looks like a header ends the session, and a chunk that
+		# does not say where it ends.
+		if (!$r->{code} || $r->{code} == 221 || $r->{code} == 521) {
 			$c = $pi->smtp or last;
 			$c->ehlo;
 		} elsif ($form =~ /^MAIL/) {

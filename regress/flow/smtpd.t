@@ -60,7 +60,7 @@ my $c = client($stranger);
 is($c->banner->{raw}, "220 mx.test.example ESMTP here\r\n", 'banner');
 my $r = $c->ehlo;
 is_deeply([sort keys %{ $c->ext }],
-    [qw(8BITMIME DSN ENHANCEDSTATUSCODES ETRN PIPELINING SIZE VRFY)],
+    [qw(8BITMIME CHUNKING DSN ENHANCEDSTATUSCODES ETRN PIPELINING SIZE VRFY)],
     'extensions');
 is($c->ext->{SIZE}, 20000, 'SIZE tells the limit');
 said($c, 'EXPN list', '502 5.5.1');
@@ -148,6 +148,41 @@ is(join(' ', map { $c->reply->{code} } 1 .. 5), '250 250 550 250 354',
 $c->raw("Subject: p\r\n\r\n.\r\nQUIT\r\n");
 is($c->reply->{code}, 250, 'queued');
 is($c->reply->{code}, 221, 'and gone');
+
+# --- BDAT -------------------------------------------------------------------
+my $text = "Subject: chunks\r\n\r\n" .
+    join '', map { ('.', '..', 'QUIT', 'x' x 70)[$_ % 4] . "\r\n" } 1 .. 400;
+$c = client($friend);
+$c->ehlo;
+my @sizes = (1, 2, 3, 1000, 4096);
+my ($sent, $rest, $chunks) = ('', $text, 0);
+while (length $rest) {
+	my $chunk = substr $rest, 0, $sizes[$chunks++ % @sizes], '';
+	$sent .= 'BDAT ' . length($chunk) . (length $rest ? '' : ' LAST') .
+	    "\r\n$chunk";
+}
+$c->raw("MAIL FROM:<a\@b.example>\r\nRCPT TO:<user\@test.example>\r\n$sent" .
+    "NOOP\r\n");
+my @said = map { $c->reply->{text} } 1 .. $chunks + 3;
+is(scalar(grep { /^Ok: \d+ bytes$/ } map { s/^2\.0\.0 //r } @said), $chunks - 1,
+    'each chunk is acknowledged') or diag join "\n", @said;
+my ($chunked) = map { /queued as (\w+)/ ? $1 : () } @said;
+ok(defined $chunked && $pi->wait_log(qr/\Q$chunked\E: removed/),
+    'the last one is the message');
+my ($got) = grep { /^Subject: chunks$/m } $pi->mail('user');
+is((split /\n\n/, $got // '', 2)[1], (split /\n\n/, $text =~ s/\r//gr, 2)[1],
+    'which is delivered as it was sent');
+$c->raw("BDAT 6 LAST\r\nQUIT\r\n");
+is($c->reply->{code}, 503, 'after it: 503');
+$c->raw("MAIL FROM:<a\@b.example>\r\nRCPT TO:<user\@test.example>\r\n" .
+    "BDAT 15000\r\n" . 'x' x 15000 . "BDAT 9000\r\n" . 'x' x 9000 .
+    "BDAT 6 LAST\r\nQUIT\r\n");
+is(join(' ', map { $c->reply->{code} } 1 .. 5), '250 250 250 552 503',
+    'too large: its rest is void');
+said($c, 'RCPT TO:<user@test.example>', '503 5.5.1', 'so is the transaction');
+said($c, 'NOOP', '250', 'and no content was taken for a command');
+$c->quit;
+ok($pi->wait_log(qr/ bdat=\d+\/\d+ /), 'the log counts them');
 
 # --- how many ---------------------------------------------------------------
 my @busy = map { client($friend, $narrow) } 1 .. 2;

@@ -107,7 +107,7 @@ t_whole_message(void **state)
 	TALK(&f, GREETING, "C:EHLO me.example.org", "S:250-mail.example.com",
 	    "S:250-PIPELINING", "S:250-SIZE 10240000", "S:250-VRFY",
 	    "S:250-ETRN", "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME",
-	    "S:250 DSN",
+	    "S:250-DSN", "S:250 CHUNKING",
 	    "C:MAIL FROM:<a@example.org> SIZE=100 BODY=8BITMIME RET=HDRS "
 	    "ENVID=x+2By",
 	    "S:250 2.1.0 Ok",
@@ -202,6 +202,102 @@ t_reset_after_rejected_data(void **state)
 	fake_clear(&f);
 }
 
+#define EHLO "C:EHLO me.example.org", "S:250-mail.example.com", \
+	    "S:250-PIPELINING", "S:250-SIZE 10240000", "S:250-VRFY", \
+	    "S:250-ETRN", "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME", \
+	    "S:250-DSN", "S:250 CHUNKING"
+
+/* Content by BDAT. */
+static void
+t_chunks(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	begin(&f);
+	fake_connect(&f, "192.0.2.7");
+	TALK(&f, GREETING, EHLO, MAIL, RCPT, "R:BDAT 13\r\nSubject: a\r\n\r",
+	    "S:250 2.0.0 Ok: 13 bytes", "C:RCPT TO:<bob@example.com>",
+	    "S:503 5.5.1 Error: RCPT after BDAT", "C:DATA",
+	    "S:503 5.5.1 Error: DATA after BDAT", "C:MAIL FROM:<>",
+	    "S:503 5.5.1 Error: nested MAIL command",
+	    /* A dot is a dot, a lone one too, and no line must end. */
+	    "R:bdat 12 last\r\n\n.\r\n..x\r\nend",
+	    "S:250 2.0.0 Ok: queued as Q1");
+	assert_non_null(strstr(f.content, "\nSubject: a\n\n.\n..x\nend\n"));
+	/* All at once, the next transaction behind it; nothing to say. */
+	TALK(&f, "R:MAIL FROM:<a@example.org>\r\nRCPT TO:<bob@example.com>\r\n"
+	    "BDAT 3\r\na\r\nBDAT 0 LAST\r\n",
+	    "S:250 2.1.0 Ok", "S:250 2.1.5 Ok", "S:250 2.0.0 Ok: 3 bytes",
+	    "S:250 2.0.0 Ok: queued as Q2", "C:NOOP", "S:250 2.0.0 Ok",
+	    "C:QUIT", "S:221 2.0.0 Bye", "X");
+	assert_logged(&f, "bdat=4 noop=1 quit=1");
+	fake_clear(&f);
+}
+
+/* Whatever is wrong: the chunk is no command, and the rest is void. */
+static void
+t_chunks_refused(void **state)
+{
+	static const char *const nonsense[] = { "C:BDAT", "C:BDAT x LAST",
+		"C:BDAT 1 FIRST", "C:BDAT 1 LAST x", "C:BDAT -1",
+		"C:BDAT 99999999999999999999" };
+	struct fake f;
+
+	(void)state;
+	begin(&f);
+	f.sv->sleep_ms = 0;
+	fake_connect(&f, "192.0.2.7");
+	TALK(&f, GREETING, EHLO, "R:BDAT 6\r\nQUIT\r\n",
+	    "S:503 5.5.1 Error: need RCPT command", MAIL,
+	    "R:BDAT 6\r\nQUIT\r\n", "S:554 5.5.1 Error: no valid recipients",
+	    "R:BDAT 6 LAST\r\nQUIT\r\n",
+	    "S:503 5.5.1 Error: need RCPT command",
+	    "C:RCPT TO:<bob@example.com>",
+	    "S:503 5.5.1 Error: need MAIL command", MAIL, RCPT,
+	    "R:BDAT 6\r\nhello\n", "S:250 2.0.0 Ok: 6 bytes", "C:RSET",
+	    "S:250 2.0.0 Ok", "R:BDAT 6 LAST\r\nQUIT\r\n",
+	    "S:503 5.5.1 Error: need RCPT command", ".");
+	fake_clear(&f);
+
+	begin(&f);
+	fake_rules(&f, &f.sv->data, "reject", ACCESS_NONE);
+	fake_connect(&f, "192.0.2.7");
+	TALK(&f, GREETING, EHLO, MAIL, RCPT, "R:BDAT 6\r\nQUIT\r\nNOOP\r\n",
+	    "S:554 5.7.1 <DATA>: Data command rejected: Access denied",
+	    "S:250 2.0.0 Ok", "C:RCPT TO:<bob@example.com>",
+	    "S:503 5.5.1 Error: need MAIL command",
+	    "R:BDAT 6 LAST\r\nQUIT\r\n",
+	    "S:503 5.5.1 Error: need RCPT command", ".");
+	fake_clear(&f);
+
+	/* One that does not say where it ends ends it all. */
+	for (size_t i = 0; i < NELEM(nonsense); i++) {
+		begin(&f);
+		fake_connect(&f, "192.0.2.7");
+		TALK(&f, GREETING, EHLO, MAIL, RCPT, nonsense[i],
+		    "S:521 5.5.4 Syntax: BDAT count [LAST]", "X");
+		fake_clear(&f);
+	}
+
+	begin(&f);
+	f.sv->size_max = 10;
+	f.sv->ehlo &= ~(unsigned)EHLO_SIZE;
+	fake_connect(&f, "192.0.2.7");
+	TALK(&f, GREETING, HELO, MAIL, RCPT, "R:BDAT 6\r\nabcde\n",
+	    "S:250 2.0.0 Ok: 6 bytes", "R:BDAT 6\r\nabcde\n",
+	    "S:552 5.3.4 Error: message file too big", "R:BDAT 2 LAST\r\na\n",
+	    "S:503 5.5.1 Error: need RCPT command", ".");
+	fake_clear(&f);
+
+	begin(&f);
+	f.sv->ehlo &= ~(unsigned)EHLO_CHUNKING;
+	fake_connect(&f, "192.0.2.7");
+	TALK(&f, GREETING, HELO, MAIL, RCPT, "C:BDAT 0",
+	    "S:502 5.5.1 Error: command not implemented", ".");
+	fake_clear(&f);
+}
+
 static void
 t_syntax(void **state)
 {
@@ -274,8 +370,8 @@ t_small_verbs(void **state)
 	    "S:554 5.7.1 <joe@far.example>: Relay access denied",
 	    "C:MAIL FROM:<a@example.org>", "S:250 2.1.0 Ok", "C:RSET",
 	    "S:250 2.0.0 Ok", "C:help",
-	    "S:214 2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY "
-	    "ETRN HELP QUIT",
+	    "S:214 2.0.0 Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP "
+	    "VRFY ETRN HELP QUIT",
 	    "C:GET / HTTP/1.1", "S:500 5.5.2 Error: command not recognized",
 	    "C:Subject: x", "S:221 2.7.0 Error: this is a mail server. Goodbye",
 	    "X");
@@ -325,7 +421,7 @@ t_pipelining(void **state)
 	TALK(&f, GREETING, "C:EHLO me", "S:250-mail.example.com",
 	    "S:250-PIPELINING", "S:250-SIZE 10240000", "S:250-VRFY",
 	    "S:250-ETRN", "S:250-ENHANCEDSTATUSCODES", "S:250-8BITMIME",
-	    "S:250 DSN");
+	    "S:250-DSN", "S:250 CHUNKING");
 	/* All recipients are asked for before the first is answered. */
 	f.silent = true;
 	before = f.asks_resolve;
@@ -659,6 +755,8 @@ main(void)
 		cmocka_unit_test(t_whole_message),
 		cmocka_unit_test(t_order),
 		cmocka_unit_test(t_reset_after_rejected_data),
+		cmocka_unit_test(t_chunks),
+		cmocka_unit_test(t_chunks_refused),
 		cmocka_unit_test(t_syntax),
 		cmocka_unit_test(t_small_verbs),
 		cmocka_unit_test(t_recipient_limit),
