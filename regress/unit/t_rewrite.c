@@ -57,16 +57,15 @@ on_find(struct chan *ch, uint64_t id, const void *rec, int *fds, void *arg)
 		if (!str_eq(f->param, str_of(known[i].param)) ||
 		    !str_eq(f->key, str_of(known[i].key)))
 			continue;
-		a.status = known[i].value == NULL ? LOOKUP_LATER :
-		    LOOKUP_FOUND;
+		a.status = known[i].value == NULL ? LOOKUP_LATER : LOOKUP_FOUND;
 		a.value = str_of(known[i].value);
 	}
 	chan_answer(ch, LOOKUP_ANSWER, id, &a, NULL);
 }
 
 static const struct chan_on tables_on[] = { { LOOKUP_FIND, on_find }, { 0 } };
-static const struct chan_on rewrite_on[] = {
-	{ RESOLVE_ASK, question_ask }, { 0 } };
+static const struct chan_on rewrite_on[] = { { RESOLVE_ASK, question_ask },
+	{ 0 } };
 static const struct chan_on nothing[] = { { 0 } };
 
 static struct str
@@ -109,8 +108,10 @@ resolve(const char *addr)
 static void
 pair(int sv[2])
 {
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
-	    SOCK_NONBLOCK, 0, sv), 0);
+	assert_int_equal(socketpair(AF_UNIX,
+			     SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+			     sv),
+	    0);
 }
 
 static int
@@ -135,8 +136,8 @@ setup_more(const char *more)
 	buf_init(&text, 4096);
 	buf_puts(&text, main_cf);
 	buf_puts(&text, more);
-	build_parse(&b, "/etc/postern", buf_get(&text), STR(
-	    "smtp unix - - n - - smtp\nrelay unix - - n - - smtp\n"));
+	build_parse(&b, "/etc/postern", buf_get(&text),
+	    STR("smtp unix - - n - - smtp\nrelay unix - - n - - smtp\n"));
 	buf_init(&blob, BUILD_MAX);
 	if (build_snapshot(&b, NULL, 1, &blob) == -1) {
 		for (size_t i = 0; i < b.rep.n; i++)
@@ -147,10 +148,10 @@ setup_more(const char *more)
 	rw.loop = loop_new();
 	rw.route_key.have = true;
 	pair(sv);
-	rw.lookup = chan_new(rw.loop, sv[0], &edge_lookup, SIDE_A, nothing,
-	    NULL, NULL);
-	tables = chan_new(rw.loop, sv[1], &edge_lookup, SIDE_B, tables_on,
-	    NULL, NULL);
+	rw.lookup =
+	    chan_new(rw.loop, sv[0], &edge_lookup, SIDE_A, nothing, NULL, NULL);
+	tables = chan_new(rw.loop, sv[1], &edge_lookup, SIDE_B, tables_on, NULL,
+	    NULL);
 	pair(sv);
 	asker = chan_new(rw.loop, sv[0], &edge_resolve, SIDE_A, nothing, NULL,
 	    NULL);
@@ -226,8 +227,8 @@ test_meaning(void **state)
 		{ "v@virtual.example", RESOLVE_OK, CLASS_VIRTUAL_MAILBOX,
 		    EXISTS_YES, "v@virtual.example", "virtual",
 		    "virtual.example", false },
-		{ "a@alias.example", RESOLVE_OK, CLASS_VIRTUAL_ALIAS,
-		    EXISTS_NO, "a@alias.example", "error",
+		{ "a@alias.example", RESOLVE_OK, CLASS_VIRTUAL_ALIAS, EXISTS_NO,
+		    "a@alias.example", "error",
 		    "5.1.1 User unknown in virtual alias table", true },
 		{ "u@special.example", RESOLVE_OK, CLASS_DEFAULT,
 		    EXISTS_UNKNOWN, "u@special.example", "smtp",
@@ -294,17 +295,18 @@ test_meaning(void **state)
 		    !str_eq(got.nexthop, str_of(cases[i].nexthop)) ||
 		    got.class != cases[i].class ||
 		    got.exists != cases[i].exists)
-			fail_msg("%s: " STR_FMT " class %u exists %u "
-			    STR_FMT ":" STR_FMT, cases[i].addr,
-			    STR_ARG(got.addr), got.class, got.exists,
-			    STR_ARG(got.transport), STR_ARG(got.nexthop));
+			fail_msg("%s: " STR_FMT " class %u exists %u " STR_FMT
+				 ":" STR_FMT,
+			    cases[i].addr, STR_ARG(got.addr), got.class,
+			    got.exists, STR_ARG(got.transport),
+			    STR_ARG(got.nexthop));
 		/* Only what the configuration says gets a ticket. */
 		if ((got.ticket != 0) != cases[i].configured)
 			fail_msg("%s: ticket %d", cases[i].addr,
 			    got.ticket != 0);
 		if (got.ticket != 0)
-			assert_true(ticket_route_ok(&rw.route_key,
-			    got.nexthop, got.ticket));
+			assert_true(ticket_route_ok(&rw.route_key, got.nexthop,
+			    got.ticket));
 	}
 }
 
@@ -340,15 +342,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_meaning),
-		cmocka_unit_test(test_lookup_gone),
+		cmocka_unit_test_setup_teardown(test_meaning, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lookup_gone, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_numeric, setup_numeric,
+		    teardown),
 	};
 
-	const struct CMUnitTest numeric[] = {
-		cmocka_unit_test(test_numeric),
-	};
-	int failed = cmocka_run_group_tests(tests, setup, teardown);
-
-	return failed + cmocka_run_group_tests(numeric, setup_numeric,
-	    teardown);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
