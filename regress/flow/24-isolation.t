@@ -71,10 +71,10 @@ for my $i (0 .. $#c) {
 }
 is($c[0]->cmd('RCPT TO:<user@test.example>')->{code}, 250, 'a recipient');
 my $other = $pi->smtp;
-$other->ehlo;
-$other->cmd('MAIL FROM:<other@client.example>');
-is($other->cmd('DATA')->{code}, 554,
-    'another session knows nothing of that recipient');
+my @said = map { $other->cmd($_) } 'EHLO client.example',
+    'MAIL FROM:<other@client.example>', 'DATA';
+is($said[2]->{code}, 554, 'another session knows nothing of that recipient') or
+    diag explain [$other->banner, @said];
 $other->quit;
 is(scalar(grep { $_->cmd('RCPT TO:<user@test.example>')->{code} == 250 }
     @c[1 .. $#c]), $many - 1, 'each has its own envelope');
