@@ -14,17 +14,20 @@
 /* Is there room for this in the text of a reply? */
 #define CHUNK_MAX ((uint64_t)INT64_MAX / 2)
 
-/* The chunk is read, and what it was for is over. */
+/* The chunk is read, and what it was for is over; so may be the session. */
 static void
 skip(struct session *s)
 {
 	mail_reset(s);
-	s->state = s->chunk_left > 0 ? ST_CHUNK : ST_COMMAND;
+	if (s->state < ST_CLOSING)
+		s->state = s->chunk_left > 0 ? ST_CHUNK : ST_COMMAND;
 }
 
 static void
 chunk_end(struct session *s)
 {
+	if (s->state >= ST_CLOSING)
+		return;
 	s->state = ST_COMMAND;
 	if (s->mail == NULL)
 		return; /* it was skipped */

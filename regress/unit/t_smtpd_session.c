@@ -271,6 +271,15 @@ t_chunks_refused(void **state)
 	    "S:503 5.5.1 Error: need RCPT command", ".");
 	fake_clear(&f);
 
+	/* A refusal that hangs up does so, whatever was under way. */
+	begin(&f);
+	f.sv->reject_code = 521;
+	fake_rules(&f, &f.sv->data, "reject", ACCESS_NONE);
+	fake_connect(&f, "192.0.2.7");
+	TALK(&f, GREETING, EHLO, MAIL, RCPT, "R:BDAT 6\r\nQUIT\r\nNOOP\r\n",
+	    "S:521 5.7.1 <DATA>: Data command rejected: Access denied", "X");
+	fake_clear(&f);
+
 	/* One that does not say where it ends ends it all. */
 	for (size_t i = 0; i < NELEM(nonsense); i++) {
 		begin(&f);
