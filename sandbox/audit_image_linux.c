@@ -36,19 +36,10 @@
 static void
 image_parent(struct auditing *au, pid_t pid)
 {
-	char path[64], line[512];
-	int parent = 0;
-	FILE *f;
+	pid_t parent = audit_parent(pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	f = fopen(path, "re");
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "PPid: %d", &parent) == 1)
-			break;
-	if (f != NULL)
-		fclose(f);
 	audit_row(au, 0, "parent", parent == au->of->launcher, "the launcher",
-	    "%d", parent);
+	    "%d", (int)parent);
 }
 
 static void

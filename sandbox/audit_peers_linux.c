@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -245,6 +246,36 @@ stranger(uint64_t inode)
 	return found;
 }
 
+pid_t
+audit_parent(pid_t pid)
+{
+	char path[64], line[512];
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	if (f != NULL)
+		fclose(f);
+	return parent;
+}
+
+/* A child of the launcher's, made since we looked who there is. */
+static bool
+is_newborn(const struct audit_peers *p, pid_t pid)
+{
+	pid_t parent = pid == 0 ? 0 : audit_parent(pid);
+
+	for (size_t i = 0; i < p->nwho; i++)
+		if (p->who[i].pid == parent &&
+		    strcmp(p->who[i].component, "launcher") == 0)
+			return true;
+	return false;
+}
+
 enum peer
 audit_peer(const struct audit_peers *p, uint64_t inode,
     const struct audit_who **who, pid_t *pid)
@@ -267,5 +298,5 @@ audit_peer(const struct audit_peers *p, uint64_t inode,
 		if (p->who[i].pid == *pid)
 			return PEER_FLYING;
 	}
-	return *pid == 0 ? PEER_FLYING : PEER_STRANGER;
+	return *pid == 0 || is_newborn(p, *pid) ? PEER_FLYING : PEER_STRANGER;
 }

@@ -51,11 +51,15 @@ void audit_image(struct auditing *au, pid_t pid, const struct evidence *ev);
 enum peer {
 	PEER_COMPONENT, /* *who: one of those that were looked at */
 	PEER_GONE,	/* nobody, for ever */
-	PEER_FLYING,	/* nobody: it is on its way in a channel */
+	PEER_FLYING,	/* nobody: it is on its way in a channel; or one of us
+			   who is newer than what was looked at */
 	PEER_STRANGER,	/* *pid: somebody who is none of us */
 	PEER_UNKNOWN,	/* the kernel does not say */
 };
 enum peer audit_peer(const struct audit_peers *p, uint64_t inode,
     const struct audit_who **who, pid_t *pid);
+
+/* The parent of a process, or 0. */
+pid_t audit_parent(pid_t pid);
 
 #endif
