@@ -246,19 +246,18 @@ status_json(struct broker *br, struct buf *b)
 	buf_printf(b, "{\"version\":\"%s\",\"configuration\":\"%s\","
 	    "\"launcher\":%u,\"level\":%u,\"waived\":%u,\"generation\":%u,"
 	    "\"image\":%d,\"violations\":%u,\"last_violation\":\"%s\","
-	    "\"trace\":\"%s\","
-	    "\"processes\":[", POSTERN_VERSION, br->plan.directory,
-	    br->plan.is.pid, br->plan.is.level, br->plan.is.waived,
-	    br->plan.is.generation, (int)br->image, br->violations,
-	    br->violation, br->trace == NULL ? "" : br->trace->name);
+	    "\"trace\":\"%s\",\"processes\":[", POSTERN_VERSION,
+	    br->plan.directory, br->plan.is.pid, br->plan.is.level,
+	    br->plan.is.waived, br->plan.is.generation, (int)br->image,
+	    br->violations, br->violation,
+	    br->trace == NULL ? "" : br->trace->name);
 	TAILQ_FOREACH(p, &br->procs, link) {
 		policy_hex(p->policy, hex);
 		buf_printf(b,
 		    "%s\n{\"component\":\"%s\",\"policy\":\"%s\","
 		    "\"instance\":%u,\"pid\":%d,\"uid\":%u,\"gid\":%u,"
 		    "\"state\":\"%s\",\"starts\":%u,\"violations\":%u,"
-		    "\"warm\":%d,"
-		    "\"traced\":%s,\"age\":%" PRId64,
+		    "\"warm\":%d,\"traced\":%s,\"age\":%" PRId64,
 		    p == TAILQ_FIRST(&br->procs) ? "" : ",", p->policy->name,
 		    hex, p->instance, (int)p->pid, (unsigned)p->uid,
 		    (unsigned)p->gid, proc_state_name(p->state), p->starts,

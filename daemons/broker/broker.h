@@ -87,8 +87,7 @@ enum proc_state {
 struct bucket {
 	const struct policy_request *rule;
 	struct allowance left;
-	uint64_t granted;
-	uint64_t refused;
+	uint64_t granted, refused;
 };
 
 /* A question whose answer somebody else has to bring about. */
@@ -125,6 +124,7 @@ struct proc {
 	struct bucket *buckets;
 	uint64_t ask; /* question to the launcher that waits, or 0 */
 	bool sealed; /* it says so */
+	char without[130]; /* whom it need not know: of BROKER_SEALED */
 	/* mailbox processes only: whose, and who waits for it. */
 	bool is_mailbox;
 	char *user;

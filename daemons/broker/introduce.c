@@ -20,10 +20,19 @@ grant(struct proc *p, enum grant_kind kind, const char *edge,
 		.pid = (uint32_t)pid, .edge = str_of(edge),
 		.name = str_of(name) };
 
-	proc_note(p, true,
-	    kind <= GRANT_CHANNEL_B ? "channel" : "object", "%s%s%s %u", edge,
-	    edge[0] == '\0' ? "" : " ", name, instance);
+	proc_note(p, true, kind <= GRANT_CHANNEL_B ? "channel" : "object",
+	    "%s%s%s %u", edge, edge[0] == '\0' ? "" : " ", name, instance);
 	chan_tell(p->ch, BROKER_GRANT, 0, &g, fd);
+}
+
+/* By an overlay, or because it has no use for the other. */
+static bool
+avoids(const struct proc *p, const struct proc *q)
+{
+	struct str name = str_of(q->policy->name);
+
+	return policy_denied(p->policy, DENY_GRANT, name) ||
+	    str_has_word(str_of(p->without), name);
 }
 
 static void
@@ -31,14 +40,8 @@ connect_pair(const char *edge, struct proc *a, struct proc *b)
 {
 	int sv[2];
 
-	if (policy_denied(a->policy, DENY_GRANT, str_of(b->policy->name)) ||
-	    policy_denied(b->policy, DENY_GRANT, str_of(a->policy->name)))
-		return; /* by an overlay: they never meet */
 	if ((a->once || b->once ? chan_pair_small : chan_pair)(sv) == -1) {
-		/*
-		 * Without a channel neither can work; both start again, and
-		 * by then there may be descriptors.
-		 */
+		/* Neither works without: they start again, and may get it. */
 		broker_say(a->br, 1, "channel %s between %s and %s: %s", edge,
 		    proc_name(a), proc_name(b), strerror(errno));
 		proc_kill(a);
@@ -107,7 +110,8 @@ meet(struct proc *p, const char *edge, const char *a, const char *b)
 	if (!is_a && !is_b)
 		return;
 	TAILQ_FOREACH(q, &p->br->procs, link) {
-		if (q == p || q->policy == p->policy || !proc_trusted(q))
+		if (q == p || q->policy == p->policy || !proc_trusted(q) ||
+		    avoids(p, q) || avoids(q, p))
 			continue;
 		/* Who does one piece of work has it already, or will. */
 		if (is_a && is_named(q, b) && !q->once)
@@ -122,8 +126,6 @@ introduce(struct proc *p)
 {
 	const struct edge_link *k;
 
-	if (p->once && p->generation != p->br->plan.is.generation)
-		introduce_config(p); /* the plan has changed since its birth */
 	meet(p, "log", NULL, "logd"); /* what comes may be worth a line */
 	give_keys(p);
 	if (!p->warm)
@@ -146,8 +148,7 @@ introduce_mailbox(struct proc *mailbox, struct proc *asker, uint64_t id)
 	ends_shut(asker->policy, mailbox->policy, sv);
 	grant(mailbox, GRANT_CHANNEL_B, "mailbox", asker->policy->name,
 	    asker->instance, asker->pid, &sv[1]);
-	proc_note(asker, true, "mailbox", "uid %u",
-	    (unsigned)mailbox->uid);
+	proc_note(asker, true, "mailbox", "uid %u", (unsigned)mailbox->uid);
 	chan_answer(asker->ch, BROKER_MAILBOX_OPEN, id, &a, &sv[0]);
 }
 
@@ -164,8 +165,7 @@ introduce_config(struct proc *p)
 		proc_retire(p); /* its session keeps what it began with */
 		return;
 	}
-	fd = fcntl(c->config_fd, F_DUPFD_CLOEXEC, 3);
-	if (fd == -1)
+	if ((fd = fcntl(c->config_fd, F_DUPFD_CLOEXEC, 3)) == -1)
 		return;
 	chan_tell(p->ch, BROKER_CONFIG, 0, &rec, &fd);
 	give_objects(p);

@@ -131,54 +131,6 @@ on_gone(UNUSED struct chan *ch, const char *why, void *arg)
 		proc_kill(p);
 }
 
-static void
-on_attested(unsigned type, const void *rec, UNUSED int *fds, void *arg)
-{
-	const struct launch_attested *a = rec;
-	struct proc *p = arg;
-
-	p->ask = 0;
-	/* It may have died, and we know only that its channel closed. */
-	if (type == 0 || p->state != PROC_ATTESTING || p->ch == NULL)
-		return;
-	if (!a->ok) {
-		broker_say(p->br, 1, "security: %s is not sealed as its policy"
-		    " says: " STR_FMT, proc_name(p), STR_ARG(a->text));
-		proc_kill(p);
-		return;
-	}
-	timer_cancel(&p->timer);
-	p->state = PROC_UP;
-	introduce(p);
-	admin_progress(p->br);
-}
-
-static void
-attest(struct proc *p)
-{
-	struct launch_attest q = { .pid = (uint32_t)p->pid };
-
-	p->state = PROC_ATTESTING;
-	p->ask = chan_ask(p->br->launcher, LAUNCH_ATTEST, &q, NULL,
-	    on_attested, p);
-}
-
-static void
-on_sealed(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
-    UNUSED int *fds, void *arg)
-{
-	struct proc *p = arg;
-
-	if (p->sealed) {
-		chan_drop(ch, "sealed twice");
-		return;
-	}
-	/* The launcher may not have told us yet which process this is. */
-	p->sealed = true;
-	if (p->state == PROC_STARTING && p->pid != 0)
-		attest(p);
-}
-
 /* Those who waited for this process: it is there, or cannot be had. */
 static void
 settle(struct proc *p, bool ready)
@@ -217,6 +169,64 @@ on_ready(struct chan *ch, UNUSED uint64_t id, UNUSED const void *rec,
 		    q->instance == p->instance && q->ch != NULL)
 			chan_tell(q->ch, BROKER_RETIRE, 0, NULL, NULL);
 	admin_progress(p->br);
+}
+
+static void
+on_attested(unsigned type, const void *rec, UNUSED int *fds, void *arg)
+{
+	const struct launch_attested *a = rec;
+	struct proc *p = arg;
+
+	p->ask = 0;
+	/* It may have died, and we know only that its channel closed. */
+	if (type == 0 || p->state != PROC_ATTESTING || p->ch == NULL)
+		return;
+	if (!a->ok) {
+		broker_say(p->br, 1, "security: %s is not sealed as its policy"
+		    " says: " STR_FMT, proc_name(p), STR_ARG(a->text));
+		proc_kill(p);
+		return;
+	}
+	if (p->once && p->generation != p->br->plan.is.generation) {
+		proc_kill(p); /* the plan has changed since its birth */
+		chan_free(&p->ch);
+		proc_start(p);
+		return;
+	}
+	timer_cancel(&p->timer);
+	p->state = PROC_UP;
+	introduce(p);
+	admin_progress(p->br);
+	if (p->once && p->warm)
+		on_ready(p->ch, 0, NULL, NULL, p); /* as its image is */
+}
+
+static void
+attest(struct proc *p)
+{
+	struct launch_attest q = { .pid = (uint32_t)p->pid };
+
+	p->state = PROC_ATTESTING;
+	p->ask = chan_ask(p->br->launcher, LAUNCH_ATTEST, &q, NULL,
+	    on_attested, p);
+}
+
+static void
+on_sealed(struct chan *ch, UNUSED uint64_t id, const void *rec,
+    UNUSED int *fds, void *arg)
+{
+	const struct broker_sealed *s = rec;
+	struct proc *p = arg;
+
+	if (p->sealed) {
+		chan_drop(ch, "sealed twice");
+		return;
+	}
+	/* The launcher may not have told us yet which process this is. */
+	p->sealed = true;
+	str_copy(s->without, p->without, sizeof(p->without));
+	if (p->state == PROC_STARTING && p->pid != 0)
+		attest(p);
 }
 
 static void
@@ -287,9 +297,8 @@ proc_start(struct proc *p)
 	struct launch_spawn q = { .instance = p->instance,
 		.trace = p->policy == p->br->trace,
 		.component = str_of(p->policy->name) };
-	struct launch_mailbox m = { .instance = p->instance,
-		.trace = q.trace, .uid = p->uid,
-		.gid = p->gid, .user = str_of(p->user),
+	struct launch_mailbox m = { .instance = p->instance, .trace = q.trace,
+		.uid = p->uid, .gid = p->gid, .user = str_of(p->user),
 		.dir = str_of(p->dir) };
 	int sv[2];
 
@@ -405,8 +414,7 @@ proc_ended(struct proc *p, bool left, bool bad)
 		broker_say(p->br, 2, "%s: bad command startup -- throttling",
 		    proc_name(p));
 	timer_set(&p->timer, p->backoff_ms);
-	p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_FIRST :
-	    p->backoff_ms * 2;
+	p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_FIRST : p->backoff_ms * 2;
 	if (p->backoff_ms > max)
 		p->backoff_ms = max;
 }

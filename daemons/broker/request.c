@@ -345,8 +345,7 @@ do_start(struct proc *p, uint64_t id, const void *rec)
 	}
 	want = c != NULL && c->once ? another(p->br, c) :
 	    broker_find(p->br, policy, q->instance);
-	proc_note(p, want != NULL, "start", "%s %u",
-	    policy->name, q->instance);
+	proc_note(p, want != NULL, "start", "%s %u", policy->name, q->instance);
 	if (want == NULL || p->br->phase == PHASE_STOP) {
 		request_refuse(p, id, c != NULL && c->once ? EAGAIN : ENOENT,
 		    "not in the plan, or too many");

@@ -281,16 +281,26 @@ static struct boot_hooks hooks = { .grant = on_grant,
 	.ready = on_ready,
 	.own_ready = true };
 
-/* In a copy of an image: what that has read. */
+/* In a copy of an image: what that has read, and whom it makes us need. */
 static void
 use_image(struct peers *p)
 {
+	bool any = false, tables = false, tls = false;
+
 	for (size_t i = 0; i < WORKER_SERVICES; i++) {
 		if (warm[i] == NULL)
 			continue;
+		any = true;
+		tables |= service_has_tables(warm[i]);
+		tls |= secure_wanted(&warm[i]->tls);
 		use_keys(warm[i]);
 		worker_service(&p->w, warm[i]);
 	}
+	if (any)
+		hooks.without = tables && tls ? STR_NONE :
+		    tables		      ? STR("keys") :
+		    tls			      ? STR("lookup") :
+						STR("lookup keys");
 }
 
 int

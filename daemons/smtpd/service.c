@@ -293,3 +293,31 @@ service_new(struct conf *conf, unsigned instance, const struct conf *main)
 	service_check(sv);
 	return sv;
 }
+
+static bool
+any_table(const struct rules *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].table.n > 0)
+			return true;
+	return false;
+}
+
+bool
+service_has_tables(const struct service *sv)
+{
+	const struct rules *lists[] = { &sv->client, &sv->helo, &sv->sender,
+		&sv->relay, &sv->rcpt, &sv->data, &sv->end, &sv->etrn };
+	const struct rules *class;
+
+	for (size_t i = 0; i < NELEM(lists); i++)
+		if (any_table(lists[i]))
+			return true;
+	STAILQ_FOREACH(class, &sv->book.classes, link)
+		if (any_table(class))
+			return true;
+	for (size_t i = 0; i < sv->mynetworks.n; i++)
+		if (sv->mynetworks.v[i].table.n > 0)
+			return true;
+	return false;
+}

@@ -98,4 +98,7 @@ void service_check(struct service *sv);
 struct service *service_ref(struct service *sv);
 void service_unref(struct service **svp);
 
+/* Is there a table that sessions may have to ask? */
+bool service_has_tables(const struct service *sv);
+
 #endif

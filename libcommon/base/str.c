@@ -117,6 +117,17 @@ str_token(struct str *s, const char *seps, struct str *out)
 	return out->n > 0;
 }
 
+bool
+str_has_word(struct str list, struct str word)
+{
+	struct str it;
+
+	while (str_token(&list, " \t", &it))
+		if (str_eq(it, word))
+			return true;
+	return false;
+}
+
 int
 str_u64(struct str s, uint64_t max, uint64_t *out)
 {

@@ -71,6 +71,9 @@ struct str str_trim(struct str s);
  */
 bool str_token(struct str *s, const char *seps, struct str *out);
 
+/* Is word one of those in list, which blanks separate? */
+bool str_has_word(struct str list, struct str word);
+
 /*
  * Parse an unsigned decimal number that fills all of s and is at most max.
  * Returns -1 when it does not.

@@ -216,7 +216,8 @@ boot_ready(void)
 	if (boot.ready)
 		return;
 	boot.ready = true;
-	chan_tell(boot.broker, BROKER_READY, 0, &rec, NULL);
+	if (!boot.place.inside || !boot.hooks->once)
+		chan_tell(boot.broker, BROKER_READY, 0, &rec, NULL);
 }
 
 static void
@@ -225,7 +226,9 @@ check_ready(void)
 	if (boot.ready)
 		return;
 	for (size_t i = 0; i < boot.npeers; i++)
-		if (!boot.peers[i].optional && !boot.seen[i])
+		if (!boot.peers[i].optional && !boot.seen[i] &&
+		    !str_has_word(boot.hooks->without,
+			str_of(boot.peers[i].name)))
 			return;
 	if (boot.log == NULL && !boot.hooks->no_log)
 		return;
@@ -618,7 +621,6 @@ boot_seal(const struct boot_peer *peers, size_t npeers,
 	struct broker_sealed rec;
 	char err[512];
 
-	memset(&rec, 0, sizeof(rec));
 	boot.peers = peers;
 	boot.npeers = npeers;
 	boot.seen = xcalloc(npeers, sizeof(*boot.seen));
@@ -636,5 +638,6 @@ boot_seal(const struct boot_peer *peers, size_t npeers,
 		timer_set(&boot.look, look_ms());
 	if (sandbox_enter(boot.policy, &boot.place, err, sizeof(err)) == -1)
 		log_fatal("%s: sandbox: %s", boot.name, err);
+	rec.without = boot.hooks->without;
 	chan_tell(boot.broker, BROKER_SEALED, 0, &rec, NULL);
 }

@@ -81,6 +81,8 @@ struct boot_hooks {
 	bool once;
 	/* Ready only when the component calls boot_ready(). */
 	bool own_ready;
+	/* Peers it can do without, given what is configured: see broker.h. */
+	struct str without;
 };
 
 /*

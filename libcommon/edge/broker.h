@@ -11,7 +11,8 @@
  * Until it has said BROKER_SEALED and the launcher has read the kernel's own
  * evidence, a component may send BROKER_LOG and nothing else, and is granted
  * nothing.  Then come the grants its policy lists; it answers BROKER_READY
- * when it has what it needs to work.
+ * when it has what it needs to work.  A copy of an image (sandbox/warm.h) does
+ * not, being what others were before: it counts as ready when it is introduced.
  *
  * Requests carry fixed-size, typed fields; each verb has a rate, a burst and
  * an open count in the policy of the component, charged before anything else.
@@ -23,7 +24,12 @@
 	F(U8, level) \
 	F(STR, text, 1024)
 
-#define broker_sealed_FIELDS(F)
+/*
+ * without: peers, separated by spaces, that it has no use for in this life, and
+ * is not introduced to.
+ */
+#define broker_sealed_FIELDS(F) \
+	F(STR, without, 128)
 #define broker_ready_FIELDS(F)
 
 /*

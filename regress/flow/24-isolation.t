@@ -49,6 +49,21 @@ sub audit_is_equal
 ok(wait_until(sub { pids_of_smtpd() == 5 }, 10), 'five are kept ready');
 audit_is_equal('at rest');
 
+# --- whom they know -----------------------------------------------------------
+# No table stands in a restriction, and there is no TLS: they need not ask.
+sub met
+{
+	my ($peer) = @_;
+	my %pid = map { $_ => 1 } pids_of_smtpd();
+
+	return scalar grep { $pid{ $_->{pid} } && $_->{verb} eq 'channel' &&
+	    $_->{what} =~ / \Q$peer\E \d/ }
+	    @{ $pi->json('sandbox', 'graph')->{grants} };
+}
+
+is(met('rewrite'), 5, 'all of them know rewrite');
+is(met('lookup'), 0, 'and none of them lookup');
+
 # --- fifty sessions -----------------------------------------------------------
 my @c = map { my $c = $pi->smtp; $c && $c->ehlo; $c } 1 .. $many;
 is(scalar(grep { defined && $_->banner->{code} == 220 } @c), $many, "$many sessions");
@@ -125,6 +140,23 @@ ok(wait_until(sub { my $n = grep { !$old{$_} } pids_of_smtpd(); $n >= 5 &&
     'those that were ready have been replaced') or diag scalar pids_of_smtpd();
 $_->quit for @left;
 
+# --- whom they know, once there is a table ------------------------------------
+$pi->set(smtpd_sender_restrictions =>
+    'check_sender_access inline:{bad@client.example=REJECT}');
+$pi->reload;
+for my $from ('bad', 'good') {
+	$new = $pi->smtp;
+	$new->ehlo;
+	$new->cmd("MAIL FROM:<$from\@client.example>");
+	is($new->cmd('RCPT TO:<user@test.example>')->{code},
+	    $from eq 'bad' ? 554 : 250, "a table is asked about $from");
+	$new->quit;
+}
+ok(wait_until(sub { met('lookup') >= 5 }, 10), 'all of them know lookup now') or
+    diag met('lookup');
+$pi->set(smtpd_sender_restrictions => undef);
+$pi->reload;
+
 # --- limits -------------------------------------------------------------------
 $pi->set(smtpd_client_connection_count_limit => 3);
 $pi->reload;
@@ -157,7 +189,8 @@ is($new->ehlo->{code}, 250, 'and there are workers now');
 ok(wait_until(sub { pids_of_smtpd() == 2 }, 10), 'one, and that session') or
     diag scalar pids_of_smtpd();
 $keep->quit;
-ok(wait_until(sub { pids_of_smtpd() == 1 }, 10), 'which ends');
+ok(wait_until(sub { pids_of_smtpd() == 1 }, 10), 'which ends') or
+    diag scalar pids_of_smtpd();
 $pi->set(smtpd_isolation => 'connection',
     smtpd_client_connection_count_limit => 0);
 $pi->reload;

@@ -322,13 +322,18 @@ actor(const char *name)
 }
 
 static void
-seal(struct actor *a)
+seal_without(struct actor *a, const char *without)
 {
-	struct broker_sealed s;
+	struct broker_sealed s = { .without = str_of(without) };
 
-	memset(&s, 0, sizeof(s));
 	chan_tell(a->ch, BROKER_SEALED, 0, &s, NULL);
 	settle();
+}
+
+static void
+seal(struct actor *a)
+{
+	seal_without(a, "");
 }
 
 static void
@@ -419,6 +424,26 @@ test_introduce(void **state)
 	ready(actor("lookup"));
 	ready(actor("logd"));
 	assert_int_equal(up, 1);
+	assert_int_equal(killed, 0);
+}
+
+/* Who says that it does not need another is not introduced to it. */
+static void
+test_without(void **state)
+{
+	(void)state;
+	run_component("rewrite");
+	run_component("smtpd");
+	run_component("lookup");
+	run_component("dns");
+	planned();
+	wake("smtpd");
+	seal(actor("rewrite"));
+	seal(actor("lookup"));
+	seal_without(actor("smtpd"), "lookup keys");
+	seal(actor("dns"));
+	assert_string_equal(actor("smtpd")->peers, "resolve-rewrite dns-dns ");
+	assert_string_equal(actor("lookup")->peers, "lookup-rewrite ");
 	assert_int_equal(killed, 0);
 }
 
@@ -959,6 +984,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_introduce, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_without, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_sealed, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
