@@ -102,6 +102,20 @@ remember(struct launcher *l, const struct policy *policy,
 	return c;
 }
 
+/* Notes of copies that have ended, for others: to make one is dear. */
+static int notes[16], nnotes;
+
+static void
+note_drop(struct child *c)
+{
+	if (c->image != 0 && nnotes < (int)NELEM(notes) &&
+	    note_again(c->note_fd) == 0) {
+		notes[nnotes++] = c->note_fd;
+		c->note_fd = -1;
+	}
+	fd_close(&c->note_fd);
+}
+
 /* In the place of an instance: it is none. */
 static const uint32_t image_number = UINT32_MAX;
 
@@ -263,7 +277,7 @@ spawn_component(struct launcher *l, const struct launch_spawn *q, int fd,
 	if (l->isolation && str_eq(q->component, STR("smtpd")) &&
 	    !place.trace) {
 		pid_t pid = image_birth(l, q->instance, fd,
-		    (note = note_make()));
+		    (note = nnotes > 0 ? notes[--nnotes] : note_make()));
 
 		if (pid != -1) {
 			remember(l, policy, &place, pid, q->instance,
@@ -583,7 +597,7 @@ spawn_reap(struct launcher *l,
 		LIST_REMOVE(c, link);
 		timer_clear(&c->late);
 		fn(l, c, status);
-		fd_close(&c->note_fd);
+		note_drop(c);
 		watch_buried(l, c->pid);
 		free(c);
 	}

@@ -237,6 +237,7 @@ verb_mail(struct session *s, struct str arg)
 		reject(s, 501, DSN(5, 1, 7), "Bad sender address syntax");
 		return;
 	}
+	slots_expect(&s->w->slots);
 	s->mail = xcalloc(1, sizeof(*s->mail));
 	s->mail->sender = str_dup(path.addr);
 	buf_init(&s->mail->rcpts, RCPTS_BYTES_MAX);

@@ -239,7 +239,7 @@ peers_once(struct peers *p, void (*idle)(void *arg))
 	p->once = true;
 	p->conns.idle = idle;
 	p->conns.idle_arg = p;
-	slots_ahead(&p->w.slots, 0); /* until the session is there */
+	slots_ahead(&p->w.slots, 0); /* until there is a message */
 }
 
 /* --- what comes by itself ------------------------------------------------- */
@@ -262,8 +262,6 @@ take_client(struct peers *p, struct chan *ch, uint64_t id,
 			p->conns.idle(p->conns.idle_arg);
 		return;
 	}
-	if (p->once)
-		slots_ahead(&p->w.slots, 1);
 	conn_new(&p->conns, ch, id, sv, &c->client, &c->server, fd);
 }
 

@@ -4,10 +4,13 @@
  */
 #include "resolver.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "log/log.h"
 
 #include "worker.h"
 
@@ -17,7 +20,9 @@ resolver_init(struct resolver *r, struct worker *w)
 	memset(r, 0, sizeof(*r));
 	r->w = w;
 	TAILQ_INIT(&r->age);
-	arc4random_buf(r->secret, sizeof(r->secret));
+	/* arc4random(3) would map and fill a state first, for these few. */
+	if (getentropy(r->secret, sizeof(r->secret)) == -1)
+		log_fatal("random numbers: %s", strerror(errno));
 }
 
 static void

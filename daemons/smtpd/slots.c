@@ -50,6 +50,13 @@ slots_ahead(struct slots *ss, unsigned n)
 	slots_up(ss);
 }
 
+void
+slots_expect(struct slots *ss)
+{
+	if (ss->ahead == 0)
+		slots_ahead(ss, 1);
+}
+
 /*
  * What was held or sent is void; who had it is told, and answers its client
  * with a temporary failure.

@@ -73,6 +73,9 @@ void slots_down(struct slots *ss);
 /* How many are to be held ready from now on. */
 void slots_ahead(struct slots *ss, unsigned n);
 
+/* A session begins a message: where none were ahead there is to be one. */
+void slots_expect(struct slots *ss);
+
 /* A slot arrived; fd is taken over. */
 void slots_add(struct slots *ss, uint64_t id, struct str qid, int fd);
 

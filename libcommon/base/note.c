@@ -31,6 +31,16 @@ note_make(void)
 	return fd;
 }
 
+int
+note_again(int fd)
+{
+	static const struct note empty;
+
+	return pwrite(fd, &empty, sizeof(empty), 0) == (ssize_t)sizeof(empty) ?
+	    0 :
+	    -1;
+}
+
 void
 note_open(int fd)
 {

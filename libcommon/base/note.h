@@ -17,6 +17,11 @@
 int note_make(void);
 
 /*
+ * The process it was about has ended: empty it, for another.  -1 with errno.
+ */
+int note_again(int fd);
+
+/*
  * In the process it is about: notes go there from now on.  fd is closed if it
  * is one; where there is none, notes go nowhere.
  */
