@@ -64,6 +64,9 @@ status_line(struct evidence *ev, struct str key, const char *val)
 	struct str rest, w, last = STR_NONE;
 	unsigned n = 0;
 
+	/* Most lines are of no interest, and there are many. */
+	if (key.n == 0 || strchr("CGNSTU", key.p[0]) == NULL)
+		return;
 	for (size_t i = 0; i < NELEM(sets); i++) {
 		if (str_eq(key, str_of(sets[i].key)))
 			*(uint64_t *)(void *)((char *)ev + sets[i].off) =
