@@ -128,7 +128,7 @@ my %mistakes = (
     'smtpd_tls_security_level: always is none of none, may, encrypt' =>
 	'a level');
 for my $text (sort keys %mistakes) {
-	log_has(qr/smtpd\[\d+\]: error: TLS: \Q$text\E$/m,
+	log_has(qr/: error: (?:smtpd image: )?TLS: \Q$text\E$/m,
 	    "$mistakes{$text} that is none is named");
 }
 log_has(qr/keys\[\d+\]: warning: service \S+: rsa\.pem: the certificate is not that of the key/,
