@@ -25,13 +25,24 @@ store_key(struct store *s, struct str destination)
 	return h == 0 ? 1 : h;
 }
 
-/* Is what the entry says still so?  1, 0, or -1. */
+/*
+ * Is what the entry says still so?  1, 0, or -1.  A file's time is when it is
+ * due, in whole seconds, and one of an older entry is later.  Whoever else
+ * wrote to the file left the time of that: it gets back what the entry says,
+ * or no entry would be true and the message would wait until the next start.
+ */
 static int
 holds(struct store *s, const struct index_entry *e, struct spool_at *at,
     struct stat *st)
 {
-	if (spool_find_in(&s->sp, SPOOL_DEFERRED, e->qid, at, st) == 0)
-		return st->st_mtime == e->due_s;
+	if (spool_find_in(&s->sp, SPOOL_DEFERRED, e->qid, at, st) == 0) {
+		if (st->st_mtim.tv_nsec == 0)
+			return st->st_mtime == e->due_s;
+		if (spool_set_due(&s->sp, e->qid, *at, e->due_s) == -1)
+			return -1;
+		st->st_mtime = e->due_s;
+		return 1;
+	}
 	if (errno != ENOENT)
 		return -1;
 	if (spool_find_in(&s->sp, SPOOL_INCOMING, e->qid, at, st) == 0)

@@ -4,7 +4,8 @@
 # What administrators expect of master.cf and of the system around it, a row
 # of expectations each: the group of maildrop, a system without local
 # delivery, alias files of several admins, wake-up times, processes killed
-# under load, many notices at once, and mailboxes that stay in their base.
+# under load, many notices at once, damaged queue files, and mailboxes that
+# stay in their base.
 use strict;
 use warnings;
 use File::Basename qw(dirname);
@@ -364,6 +365,52 @@ for my $who (qw(virtual bounce)) {
 	    'messages and notices are gone');
 	my @holes = $holes->();
 	is("@holes", '', 'and the log has the fate and the notice of each');
+	is($pi->stop, 0, 'stopped');
+}
+
+# --- QUE-06: queue files that somebody wrote to ---------------------------------------------
+
+{
+	my $pi = Postern::Instance->new(ipv6 => 0, main => {
+		transport_maps => 'inline:{down.example=smtp:[127.0.0.1]:1}',
+		queue_run_delay => '600s', minimal_backoff_time => '600s',
+		maximal_backoff_time => '600s' });
+	my $spool = $pi->spool;
+	my %id;
+
+	$pi->start;
+	for my $what (qw(content envelope touched)) {
+		$id{$what} = $pi->send(to => "$what\@down.example",
+		    data => "Subject: x\n\nsome content\n")->{id};
+	}
+	my $file = sub {
+		my ($found) = grep { -f } glob "$spool/$_[1]/$_[0] $spool/$_[1]/*/$_[0]";
+		return $found;
+	};
+	ok(wait_until(sub { !grep { !$file->($_, 'deferred') } values %id }, 20),
+	    'three wait in files');
+	my %flip = (content => 'some', envelope => 'down.example');
+	for my $what (sort keys %flip) {
+		my $name = $file->($id{$what}, 'deferred');
+		my $text = slurp($name);
+		my $at = index $text, $flip{$what};
+
+		cmp_ok($at, '>', 0, "$what: the byte to be flipped");
+		open my $fh, '+<', $name or die "$name: $!";
+		sysseek $fh, $at, 0;
+		syswrite $fh, chr(ord(substr $text, $at, 1) ^ 1), 1;
+		close $fh;
+	}
+	utime undef, undef, $file->($id{touched}, 'deferred');
+	is(scalar $pi->cmd('postqueue', '-f'), 0, 'a flush');
+	for my $what (sort keys %flip) {
+		ok($pi->wait_log(qr/warning: $id{$what}: queue file has (?:a )?damaged $what: moved to corrupt/),
+		    "damaged $what: logged");
+		ok($file->($id{$what}, 'corrupt'), 'and moved');
+	}
+	ok($pi->wait_log(qr/$id{touched}: to=.*status=deferred/, 10, 2),
+	    'one whose time was changed is tried with the others');
+	is(scalar $pi->component('qmgr'), 1, 'the queue manager goes on');
 	is($pi->stop, 0, 'stopped');
 }
 
