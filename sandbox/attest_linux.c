@@ -44,23 +44,21 @@ read_ids(const char *s, unsigned ids[4])
 static void
 status_line(struct evidence *ev, struct str key, const char *val)
 {
+#define FIELD(key, name)                                                  \
+	{                                                                 \
+		{ key, sizeof(key) - 1 }, offsetof(struct evidence, name) \
+	}
 	static const struct {
-		const char *key;
+		struct str key;
 		size_t off;
-	} sets[] = { { "CapInh", offsetof(struct evidence, cap_inh) },
-		{ "CapPrm", offsetof(struct evidence, cap_prm) },
-		{ "CapEff", offsetof(struct evidence, cap_eff) },
-		{ "CapBnd", offsetof(struct evidence, cap_bnd) },
-		{ "CapAmb", offsetof(struct evidence, cap_amb) } };
-	static const struct {
-		const char *key;
-		size_t off;
-	} numbers[] = { { "NoNewPrivs",
-			    offsetof(struct evidence, no_new_privs) },
-		{ "Seccomp", offsetof(struct evidence, seccomp) },
-		{ "Seccomp_filters",
-		    offsetof(struct evidence, seccomp_filters) },
-		{ "Threads", offsetof(struct evidence, threads) } };
+	} sets[] = { FIELD("CapInh", cap_inh), FIELD("CapPrm", cap_prm),
+		FIELD("CapEff", cap_eff), FIELD("CapBnd", cap_bnd),
+		FIELD("CapAmb", cap_amb) },
+	  numbers[] = { FIELD("NoNewPrivs", no_new_privs),
+		  FIELD("Seccomp", seccomp),
+		  FIELD("Seccomp_filters", seccomp_filters),
+		  FIELD("Threads", threads) };
+#undef FIELD
 	struct str rest, w, last = STR_NONE;
 	unsigned n = 0;
 
@@ -68,12 +66,12 @@ status_line(struct evidence *ev, struct str key, const char *val)
 	if (key.n == 0 || strchr("CGNSTU", key.p[0]) == NULL)
 		return;
 	for (size_t i = 0; i < NELEM(sets); i++) {
-		if (str_eq(key, str_of(sets[i].key)))
+		if (str_eq(key, sets[i].key))
 			*(uint64_t *)(void *)((char *)ev + sets[i].off) =
 			    strtoull(val, NULL, 16);
 	}
 	for (size_t i = 0; i < NELEM(numbers); i++) {
-		if (str_eq(key, str_of(numbers[i].key)))
+		if (str_eq(key, numbers[i].key))
 			*(int *)(void *)((char *)ev + numbers[i].off) =
 			    atoi(val);
 	}
@@ -197,56 +195,59 @@ descriptors_read(pid_t pid)
 	return stat(path, &st) == 0 && st.st_size > 0 ? (long)st.st_size : -1;
 }
 
-/* It stands still for as long as it takes to copy the program. */
-static int
-filter_copy(pid_t pid, unsigned i, struct sock_filter **out, size_t *n)
-{
-	static struct sock_filter insns[BPF_MAXINSNS];
-	long len = ptrace(PTRACE_SECCOMP_GET_FILTER, pid,
-	    (void *)(uintptr_t)i, insns);
+/*
+ * Stop it for as long as it takes to copy the program, which is here until the
+ * next one is.  How many instructions, or -1 with errno.
+ */
+static struct sock_filter fetched[BPF_MAXINSNS];
 
-	if (len <= 0)
+static long
+filter_fetch(pid_t pid, unsigned i)
+{
+	int status, saved;
+	long n = -1;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == -1)
 		return -1;
-	*n = (size_t)len;
-	*out = xcalloc(*n, sizeof(**out));
-	memcpy(*out, insns, *n * sizeof(**out));
-	return 0;
+	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0 &&
+	    waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status))
+		n = ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *)(uintptr_t)i,
+		    fetched);
+	saved = errno;
+	ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	errno = saved;
+	return n > 0 ? n : -1;
 }
 
 int
 sandbox_fetch_filter(pid_t pid, unsigned i, struct sock_filter **out,
     size_t *out_len)
 {
-	int status, rc = -1, saved;
+	long n = filter_fetch(pid, i);
 
 	*out = NULL;
-	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == -1)
+	if (n == -1)
 		return -1;
-	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0 &&
-	    waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status))
-		rc = filter_copy(pid, i, out, out_len);
-	saved = errno;
-	ptrace(PTRACE_DETACH, pid, NULL, NULL);
-	errno = saved;
-	return rc;
+	*out_len = (size_t)n;
+	*out = xcalloc(*out_len, sizeof(**out));
+	memcpy(*out, fetched, *out_len * sizeof(**out));
+	return 0;
 }
 
 /* Is the filter of the process, byte for byte, the one in the memory file? */
 static int
 filter_compare(pid_t pid, int filter_fd)
 {
-	struct sock_filter *theirs = NULL, *ours = NULL;
-	size_t theirs_n, ours_n;
-	int equal = -1;
+	static struct sock_filter ours[BPF_MAXINSNS];
+	ssize_t size = filter_fd == -1 || memfd_sealed(filter_fd) != 1 ?
+	    -1 :
+	    fd_pread_all(filter_fd, ours, sizeof(ours), 0);
+	long n = size <= 0 ? -1 : filter_fetch(pid, 0);
 
-	if (filter_fd == -1 || filter_read(filter_fd, &ours, &ours_n) == -1)
+	if (n == -1)
 		return -1;
-	if (sandbox_fetch_filter(pid, 0, &theirs, &theirs_n) == 0)
-		equal = theirs_n == ours_n &&
-		    memcmp(theirs, ours, ours_n * sizeof(*ours)) == 0;
-	free(theirs);
-	free(ours);
-	return equal;
+	return (size_t)n * sizeof(*ours) == (size_t)size &&
+	    memcmp(fetched, ours, (size_t)size) == 0;
 }
 
 uint64_t
@@ -404,9 +405,8 @@ evidence_read_copy(pid_t pid, const struct evidence *first,
 }
 
 static int
-judge(pid_t pid, const struct policy *policy,
-    const struct sandbox_place *place, int filter_fd, struct evidence *ev,
-    char *err, size_t err_size)
+judge(pid_t pid, const struct policy *policy, const struct sandbox_place *place,
+    int filter_fd, struct evidence *ev, char *err, size_t err_size)
 {
 	uint32_t walls = policy->walls & ~place->waived, weak;
 	struct buf names;
