@@ -45,6 +45,22 @@ store_say(struct store *s, uint64_t qid, const char *fmt, ...)
 	s->o.log(qid, text, s->o.log_arg);
 }
 
+/*
+ * Segments are made ahead, and there may be many: on a small disk they are
+ * small, so that together they take half of it at most.
+ */
+static uint64_t
+segment_size(const struct store *s)
+{
+	uint64_t part, size = s->o.segment_size;
+	struct statvfs v;
+
+	if (fstatvfs(s->sp.fd, &v) == -1 || s->o.segments_max == 0)
+		return size;
+	part = (uint64_t)v.f_frsize * v.f_blocks / 2 / s->o.segments_max;
+	return part < size ? part : size;
+}
+
 struct store *
 store_open(int dirfd, const struct store_opts *o, struct store_threads *t,
     const char **why)
@@ -76,7 +92,7 @@ store_open(int dirfd, const struct store_opts *o, struct store_threads *t,
 		goto fail;
 	s->deferred = was.count;
 	*why = "journal";
-	s->j = journal_open(&s->sp, s->t, o->segment_size, o->segments_max);
+	s->j = journal_open(&s->sp, s->t, segment_size(s), o->segments_max);
 	if (s->j == NULL)
 		goto fail;
 	if (!was.clean)

@@ -42,7 +42,6 @@ my $sink = Postern::Sink->start(no_data => 1);
 my $pi = Postern::Instance->new(dir => $dir, ipv6 => 0, main => {
 	relayhost => $sink->nexthop, smtpd_peername_lookup => 'no',
 	message_size_limit => 1000000, smtpd_error_sleep_time => '0s',
-	queue_journal_segment_size => '2m',
 	minimal_backoff_time => '1s', maximal_backoff_time => '1s',
 	queue_run_delay => '1s', transport_retry_time => '1s',
     });
