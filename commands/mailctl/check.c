@@ -509,6 +509,26 @@ group_name(int64_t id)
 	return gr == NULL ? NULL : gr->gr_name;
 }
 
+static void
+check_pipes(struct check *c, struct instance *in)
+{
+	for (size_t i = 0; i < in->build.master.n; i++) {
+		const struct service *sv = &in->build.master.v[i];
+		struct buf why;
+		int rc;
+
+		if (sv->component == NULL ||
+		    strcmp(sv->component, "pipe") != 0)
+			continue;
+		buf_init(&why, 2048);
+		rc = check_pipe(&in->build, sv, &why);
+		if (why.len > 0)
+			found(c, rc == -1, "%s, line %u: service %s: %s",
+			    sv->file, sv->line, sv->name, buf_cstr(&why));
+		buf_clear(&why);
+	}
+}
+
 /*
  * Where all that is wrong is what is not supported, the rest can be looked at
  * as well: nobody likes to be told of faults one after the other.
@@ -538,6 +558,7 @@ check_rest(struct check *c, struct instance *in)
 	check_log(c);
 	check_tables(c);
 	check_programs(c);
+	check_pipes(c, in);
 }
 
 int

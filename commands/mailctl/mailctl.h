@@ -148,6 +148,11 @@ bool launcher_ready(int fd, pid_t pid);
 
 /* --- start.c, stop.c, status.c, check.c ----------------------------------- */
 command_fn cmd_start, cmd_stop, cmd_status, cmd_reload, cmd_check;
+/*
+ * What is wrong with a line of master.cf that runs a command, or nothing; -1
+ * where it is the line itself.
+ */
+int check_pipe(struct build *b, const struct service *sv, struct buf *why);
 
 /* --- explain.c ------------------------------------------------------------ */
 command_fn cmd_explain;

@@ -54,6 +54,28 @@ for (
 	is($status, 1, 'status') if $want =~ /error:/;
 }
 
+# Lines that run commands.
+my ($user) = grep { defined getpwnam $_ } qw(games man daemon nobody);
+for (
+    ['user=nosuchuser argv=/bin/cat', 0, qr/warning: .*line \+0: service run: there is no user "nosuchuser"/],
+    ["user=$user:nosuchgroup argv=/bin/cat", 0, qr/warning: .*line \+0: service run: there is no group "nosuchgroup"/],
+    ["user=$user argv=/nonexistent/cat", 0, qr/warning: .*line \+0: service run: \/nonexistent\/cat: No such file/],
+    ["user=$user argv=/etc/passwd", 0, qr/warning: .*line \+0: service run: \/etc\/passwd is no program/],
+    ['argv=/bin/cat', 1, qr/error: .*line \+0: service run: there is no user=/],
+    ["user=$user", 1, qr/error: .*line \+0: service run: there is no argv=/],
+    ["flags=Z user=$user argv=/bin/cat", 1, qr/error: .*line \+0: service run: flags=Z is not known/],
+    ["user=$user argv=/bin/cat \${recpient}", 1, qr/error: .*line \+0: service run: argv= has \$recpient, which is not known/],
+    ["user=$user argv=/bin/cat -o \${recipient}", 0, qr/\A\z/],
+    ["user=$user argv=cat", 0, qr/\A\z/],
+) {
+	my ($args, $want, $what) = @$_;
+	my ($err, $status) = found('master.cf',
+	    "run unix - n n - - pipe\n  -o syslog_name=x\n  $args\n");
+
+	like($err, $what, "pipe $args");
+	is($status, $want, 'status');
+}
+
 # A restriction class may have a name like a restriction's (ADM-09).
 unlike((found('main.cf', "smtpd_restriction_classes = reject_unauth_pipeline\n" .
     "reject_unauth_pipeline = reject_unauth_pipelining\n" .
