@@ -340,7 +340,7 @@ my $other = 0;
 while (time < $until && !$pi->grep_log(qr/$id: to=.*status=sent/)) {
 	$other++ if $pi->send->{code} == 250;
 }
-ok(scalar $pi->grep_log(qr/$id: to=.*status=sent/),
+ok($pi->wait_log(qr/$id: to=.*status=sent/),
     "tried again amid other mail ($other messages)");
 
 # --- the end of life ----------------------------------------------------------

@@ -234,7 +234,7 @@ is_deeply([grep { !-e $pi->spool . '/corrupt/' . $name{s/q//r} }
     sort keys %damaged], [], 'the damaged ones are in corrupt');
 for my $q (sort keys %damaged) {
 	my $id = $name{$q =~ s/q//r};
-	ok(scalar $pi->grep_log(qr/(?:warning|error): .*$id/),
+	ok($pi->wait_log(qr/(?:warning|error): .*$id/),
 	    "$q is reported") or last;
 }
 # The journal: a crash, and then a bad sector.

@@ -246,7 +246,7 @@ like(fate('a@tls.example'), qr/status=sent \(250 2\.0\.0 taken\)/, 'STARTTLS');
 my $m = latest();
 is($m->{tls}, 'TLSv1.3', 'the mail went under TLS');
 is($m->{name}, undef, 'without a name in the handshake');
-ok(scalar $pi->grep_log(qr/smtp\[\d+\]: Untrusted TLS connection established to \Q$host:$port->{tls}\E: TLSv1\.3 with cipher TLS_AES_256_GCM_SHA384 \(256\/256 bits\)/),
+ok($pi->wait_log(qr/smtp\[\d+\]: Untrusted TLS connection established to \Q$host:$port->{tls}\E: TLSv1\.3 with cipher TLS_AES_256_GCM_SHA384 \(256\/256 bits\)/),
     'as the log says');
 
 like(fate('b@tls.example', data => "Subject: long\n\n" . "line of text\n" x
@@ -261,13 +261,13 @@ like(fate('d@refuse.example'), qr/status=sent/, 'offered and refused: in clear')
 is(latest()->{tls}, undef, 'indeed');
 like(fate('e@never-tls.example'), qr/status=sent/, 'not wanted: in clear');
 is(latest()->{tls}, undef, 'indeed');
-ok(scalar $pi->grep_log(qr/Host offered STARTTLS: \[\Q$where\E\]/), 'noted');
+ok($pi->wait_log(qr/Host offered STARTTLS: \[\Q$where\E\]/), 'noted');
 
 like(fate('f@must-tls.example'), qr/status=sent/, 'demanded and offered');
 $m = latest();
 is($m->{tls}, 'TLSv1.3', 'TLS');
 is($m->{name}, 'far.test', 'with the name that is set');
-ok(scalar $pi->grep_log(qr/Trusted TLS connection established to \Q$host:$port->{tls}\E/),
+ok($pi->wait_log(qr/Trusted TLS connection established to \Q$host:$port->{tls}\E/),
     'by an authority that is known');
 like(fate('g@must-none.example'),
     qr/dsn=4\.7\.4, status=deferred \(TLS is required, but was not offered by host \Q$host\E\)/,
@@ -281,13 +281,13 @@ is(latest()->{tls}, 'TLSv1.3', 'is used');
 like(fate('p@typo-tls.example'),
     qr/dsn=4\.7\.5, status=deferred \(TLS is required, but our TLS engine is unavailable\)/,
     'a version that is none: not with any other');
-ok($pi->grep_log(qr/TLS is not available: smtp_tls_mandatory_protocols: >=TLSv1\.33 is no TLS protocol/),
+ok($pi->wait_log(qr/TLS is not available: smtp_tls_mandatory_protocols: >=TLSv1\.33 is no TLS protocol/),
     'as the log says');
 
 like(fate('q@grade-tls.example'),
     qr/dsn=4\.7\.5, status=deferred \(TLS is required, but our TLS engine is unavailable\)/,
     'a grade of ciphers that is none: not with any other');
-ok($pi->grep_log(qr/TLS is not available: smtp_tls_mandatory_ciphers: strong is no grade of ciphers/),
+ok($pi->wait_log(qr/TLS is not available: smtp_tls_mandatory_ciphers: strong is no grade of ciphers/),
     'as the log says');
 ok(!$pi->grep_log(qr/key-exchange ECDHE \(P-384\)/), 'a curve nobody asks for');
 like(fate('r@curve-tls.example'), qr/status=sent/, 'a curve that is demanded');
@@ -308,7 +308,7 @@ $seen = got(0);
 like(fate('j@broken.example'),
     qr/dsn=4\.7\.5, status=deferred \(Cannot start TLS: handshake failure\)/,
     'a handshake that fails: the mail waits');
-ok(scalar $pi->grep_log(qr/SSL_connect error to \Q$host:$port->{broken}\E: /),
+ok($pi->wait_log(qr/SSL_connect error to \Q$host:$port->{broken}\E: /),
     'and the log says why');
 
 like(fate('k@inject.example'), qr/status=(?:sent|deferred)/,

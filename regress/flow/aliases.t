@@ -128,7 +128,7 @@ like(scalar(fate("$files/any-any")),
     qr/status=bounced \(unknown user: "\Q${\lc $files}\E\/any-any"\)/,
     'a dollar and a number in its result are not allowed');
 ok(!-e "$files/any", 'and no file is made');
-ok(scalar $pi->grep_log(qr/pattern, line 2: a \$number, which this parameter does not allow: rule ignored/),
+ok($pi->wait_log(qr/pattern, line 2: a \$number, which this parameter does not allow: rule ignored/),
     'the log says so');
 
 # --- lists ------------------------------------------------------------------

@@ -175,7 +175,7 @@ is($q{$two}{sender}, 'MAILER-DAEMON', 'JSON: the null sender');
 cmp_ok(abs($e->{arrival_time} - time()), '<', 60, 'JSON: arrival');
 is($e->{message_size}, length(($pi->cmd('postcat', '-qbh', $one[0]))[1]),
     'JSON: size, of what goes out');
-ok(scalar $pi->grep_log(qr/\Q$one[0]\E: from=<a\@client\.example>, size=$e->{message_size}, nrcpt=1 /),
+ok($pi->wait_log(qr/\Q$one[0]\E: from=<a\@client\.example>, size=$e->{message_size}, nrcpt=1 /),
     'which the log has, too');
 is($e->{recipients}[0]{address}, 'u1@one.example', 'JSON: recipient');
 like($e->{recipients}[0]{delay_reason}, qr/450 4\.2\.0 come back later/,

@@ -85,7 +85,7 @@ like($m->{data} =~ s/\r\n //gr, qr/\r\nx{2500}\r\nend/,
 like(fate('x@second.example'),
     qr/relay=a\.example\[127\.0\.0\.1\]:$port,.*status=sent/,
     'the better server is down: the next one');
-ok(scalar $pi->grep_log(qr/connect to dead\.example\[127\.0\.0\.3\]:$port: Connection refused/),
+ok($pi->wait_log(qr/connect to dead\.example\[127\.0\.0\.3\]:$port: Connection refused/),
     'and the log says so');
 like(fate('x@nomx.example'), qr/relay=nomx\.example.*status=sent/,
     'no MX record: the address itself');

@@ -71,7 +71,7 @@ my ($reloads) = map { /^(\d+) of 60 reloads refused/ ? $1 : () } @said;
 cmp_ok($reloads // 0, '>', 20, 'nobody makes it read files all day');
 my $flood = () = $pi->grep_log(qr/: flood \d+$/);
 cmp_ok($flood, '<', 1500, 'a flood of lines is dammed');
-ok($pi->grep_log(qr/security: \d+ lines of the broker over its rate/),
+ok($pi->wait_log(qr/security: \d+ lines of the broker over its rate/),
     '... and counted');
 my @died = $pi->grep_log(qr/the broker has died: \S/);
 cmp_ok(scalar @died, '>=', $lives - 2, 'what it did is in the log');

@@ -48,7 +48,7 @@ is_deeply([grep { /stolen/ && !/rogue:/ } $pi->log], [],
     'no mail went a way that was made up');
 is_deeply([sort map { s{.*/}{}r } glob "$files/*"], ['named'],
     'no other file was written to');
-ok($pi->grep_log(qr/security: local asked for a file that alias/),
+ok($pi->wait_log(qr/security: local asked for a file that alias/),
     'who asked for one is in the log');
 ok($pi->wait_empty(20), 'the queue is empty');
 is($pi->stop, 0, 'stopped');
