@@ -17,8 +17,6 @@
 
 #include "local.h"
 
-#define TRIES_MAX 2 /* a mailbox process may end as we ask it */
-
 bool
 command_allowed(const struct errand *e, const struct item *it)
 {
@@ -151,7 +149,7 @@ on_signed(unsigned type, const void *rec, UNUSED int *fds, void *arg)
 		.user = str_of(e->user),
 		.text = str_of(e->target->text) };
 
-	if (type == 0 && e->tries < TRIES_MAX) {
+	if (type == 0 && e->tries < BOX_TRIES) {
 		command_begin(e); /* it was about to end */
 		return;
 	}

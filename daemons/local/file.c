@@ -22,7 +22,6 @@
 
 #include "local.h"
 
-#define TRIES_MAX 2  /* a mailbox process may end as we write to it */
 #define FILE_MAX 500 /* bytes of a path */
 #define BOX_PATH_MAX 900 /* the same below its root, of any mailbox */
 
@@ -94,7 +93,7 @@ on_written(unsigned type, const void *rec, int *fds, void *arg)
 	char text[FILE_MAX + 32];
 
 	(void)fds;
-	if (type == 0 && e->tries < TRIES_MAX) {
+	if (type == 0 && e->tries < BOX_TRIES) {
 		file_begin(e); /* it was about to end */
 		return;
 	}

@@ -13,8 +13,6 @@
 
 #include "local.h"
 
-#define TRIES_MAX 2
-
 static void next_forward(struct errand *e);
 
 static struct str
@@ -98,7 +96,7 @@ on_written(unsigned type, const void *rec, int *fds, void *arg)
 	struct errand *e = arg;
 
 	(void)fds;
-	if (type == 0 && e->tries < TRIES_MAX) {
+	if (type == 0 && e->tries < BOX_TRIES) {
 		own_mailbox(e); /* it was about to end */
 		return;
 	}
@@ -219,7 +217,7 @@ on_forward(unsigned type, const void *rec, int *fds, void *arg)
 	struct errand *e = arg;
 
 	(void)fds;
-	if (type == 0 && e->tries < TRIES_MAX) {
+	if (type == 0 && e->tries < BOX_TRIES) {
 		e->path--; /* the same again */
 		next_forward(e);
 		return;

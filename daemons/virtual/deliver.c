@@ -17,7 +17,6 @@
 #include "virtual.h"
 
 #define JOBS_MAX 4096 /* in hand: each has a descriptor of its own */
-#define TRIES_MAX 2   /* a mailbox process may end as we write to it */
 
 /* A recipient on its way. */
 struct rcpt {
@@ -77,7 +76,7 @@ on_written(unsigned type, const void *rec, int *fds, void *arg)
 	(void)fds;
 	if (type != 0 && w->fate >= FATE_SENT && w->fate <= FATE_DEFERRED)
 		settle(r, (enum fate)w->fate, w->dsn, w->text);
-	else if (type == 0 && r->tries < TRIES_MAX)
+	else if (type == 0 && r->tries < BOX_TRIES)
 		get_box(r); /* it was about to end: there will be another */
 	else
 		put_off(r, "4.3.0", "mailbox process ended unexpectedly");

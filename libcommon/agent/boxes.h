@@ -11,6 +11,13 @@
 #include "loop/loop.h"
 
 /*
+ * How often a mailbox is asked for what a process left unanswered.  It may end
+ * as it is asked; be on the way to its end when the broker introduces it once
+ * more; and be dead before the broker has seen that.  Then comes a new one.
+ */
+#define BOX_TRIES 5
+
+/*
  * Channels to mailbox processes, one for each user: asked of the broker when
  * there is mail, kept while there is some, closed when they have been idle for
  * a while or when there are too many.  A process that is gone is asked for
