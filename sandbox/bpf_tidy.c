@@ -91,10 +91,13 @@ forgets(const struct prog *p, size_t i)
 static void
 drop_empty(struct prog *p, size_t i)
 {
-	const struct step *test = &p->v[i + 2];
+	const struct step *test;
 	size_t to;
 
-	if (i + 2 >= p->n || p->v[i].code != LOAD || p->v[i + 1].code != MASK ||
+	if (i + 2 >= p->n)
+		return;
+	test = &p->v[i + 2];
+	if (p->v[i].code != LOAD || p->v[i + 1].code != MASK ||
 	    p->v[i + 1].k != 0 || test->code != EQUAL || p->v[i + 1].aimed ||
 	    test->aimed)
 		return;
@@ -179,7 +182,6 @@ static void
 drop_ladder(struct prog *p, size_t i)
 {
 	struct ladder l;
-	bool aimed;
 
 	if (p->v[i].code != LOAD || p->v[i + 1].aimed)
 		return;
@@ -189,12 +191,10 @@ drop_ladder(struct prog *p, size_t i)
 	for (size_t j = 0; j < l.n; j++) {
 		if (l.mask[j] != UINT32_MAX || !ladder_is(&l, l.value[j]))
 			continue;
-		aimed = p->v[i + 1].aimed;
 		p->v[i + 1] = (struct step){ .code = AT_LEAST,
 			.k = l.value[j],
 			.yes = l.yes,
-			.no = l.no,
-			.aimed = aimed };
+			.no = l.no };
 		return;
 	}
 }

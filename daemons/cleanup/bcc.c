@@ -4,8 +4,7 @@
  *
  * Only mail that comes in from outside is copied: what we forward or make
  * ourselves has been, or would run in circles.  What is redirected goes to one
- * place alone.  Nobody is told of the fate of
- * a copy.
+ * place alone.  Nobody is told of the fate of a copy.
  */
 #include "log/log.h"
 #include "mail/address.h"

@@ -196,7 +196,6 @@ collect_tables(struct launcher *l, const struct settings *s,
 {
 	struct table_walk w = { .l = l,
 		.env = { .config_dir = s->build.dir } };
-
 	struct conf_list classes = conf_list(c, P_SMTPD_RESTRICTION_CLASSES);
 
 	for (unsigned id = 0; id < P_COUNT; id++) {

@@ -6,9 +6,9 @@
  * A file that an alias names is written by a process that has the rights of
  * the alias file's owner (of default_privs, where that is root) and nothing but
  * the directory the file is in; there it writes what lookup, which has read the
- * alias, vouches for.  One that a
- * .forward names is written by the user's own process, which has his home and
- * the mail spool: what lies elsewhere cannot be had, and waits.
+ * alias, vouches for.  One that a .forward names is written by the user's own
+ * process, which has his home and the mail spool: what lies elsewhere cannot be
+ * had, and waits.
  */
 #include <errno.h>
 #include <fcntl.h>
